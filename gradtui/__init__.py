@@ -1,0 +1,3 @@
+"""gradtui: the gradient debugger that lives in a terminal."""
+
+__version__ = "0.1.0"

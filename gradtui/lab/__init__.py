@@ -1,0 +1,1 @@
+"""The lab: preset scenarios, their toggles, and the process that trains them."""

@@ -1,0 +1,1 @@
+"""Per-layer measurement on any nn.Module: what the lab and watch share."""
