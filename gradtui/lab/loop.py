@@ -1,0 +1,206 @@
+"""The trainer's loop: steps, frames, the schedule and the viewers' commands, each in its place between two steps."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+import torch
+
+from gradtui import __version__
+from gradtui.lab import toggles
+from gradtui.lab.errors import SettingError
+from gradtui.lab.session import EVALUATE_EVERY, Measured, Session
+from gradtui.lab.spec import Spec
+from gradtui.stream.commands import Command, CommandError, CommandReader
+from gradtui.stream.events import Applied, End, Frame, Hello, Value
+from gradtui.stream.writer import EventWriter
+
+NAP = 0.02
+"""Seconds between two looks at the commands while paused or holding the pace."""
+
+
+class Loop:
+    """Trains what `spec` says until it is finished or told to stop."""
+
+    def __init__(
+        self, spec: Spec, writer: EventWriter, commands: CommandReader, stopping: threading.Event, detach: Callable[[], None]
+    ) -> None:
+        self._spec = spec
+        self._writer = writer
+        self._commands = commands
+        self._stopping = stopping
+        self._detach = detach
+        self._device = choose_device(spec.device)
+        self._started = time.monotonic()
+        self._paused = False
+        self._single = False
+        self._attempt = 0
+        self._settings = dict(spec.settings)
+        self._begin()
+
+    def run(self) -> End:
+        """Train to the end; returns the event that says which. What the training raises passes through."""
+        while not self._stopping.is_set():
+            if self._spec.steps is not None and self._session.step >= self._spec.steps:
+                return End(reason="finished", step=self._session.step - 1)
+            self._obey()
+            if self._stopping.is_set():
+                break
+            if self._paused and not self._single:
+                time.sleep(NAP)
+                continue
+            self._follow_schedule()
+            self._take_step()
+            self._single = False
+            self._keep_pace()
+        return End(reason="stopped", step=self._session.step - 1)
+
+    @property
+    def step(self) -> int:
+        """Steps taken in this attempt."""
+        return self._session.step
+
+    # -- beginning -------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._session = Session(self._spec.scenario, self._settings, self._spec.seed, self._device)
+        self._frame_time = self._due = time.monotonic()
+        self._frame_step = -1
+        self._writer.append(self._hello())
+
+    def _hello(self) -> Hello:
+        return Hello(
+            run=self._spec.name,
+            scenario=describe(self._spec, self._session),
+            seed=self._spec.seed,
+            device=self._device_name(),
+            versions={"gradtui": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            started=time.time(),
+            layers=self._session.probe.layers,
+            toggles=toggles.offered(self._spec.scenario, self._session.settings),
+            steps=self._spec.steps,
+            attempt=self._attempt,
+        )
+
+    def _device_name(self) -> str:
+        if self._device.type == "cuda":
+            return f"{self._device} ({torch.cuda.get_device_name(self._device)})"
+        return str(self._device)
+
+    # -- commands --------------------------------------------------------------------------------------------------
+
+    def _obey(self) -> None:
+        for command in self._commands.poll():
+            if isinstance(command, CommandError):
+                self._answer(command.id, "", reason=str(command))
+            elif command.do:
+                self._do(command)
+            else:
+                for key, value in command.set.items():
+                    self._set(command.id, key, value)
+
+    def _do(self, command: Command) -> None:
+        self._answer(command.id, command.do)
+        match command.do:
+            case "pause":
+                self._paused = True
+            case "resume":
+                self._paused = False
+            case "step":
+                self._paused = self._single = True
+            case "stop":
+                self._stopping.set()
+            case "detach":
+                self._detach()
+            case "restart":
+                self._attempt += 1
+                self._settings = dict(self._session.settings)
+                self._begin()
+
+    def _follow_schedule(self) -> None:
+        if self._attempt:
+            return  # a restart keeps the toggles as they are; the schedule had its turn
+        for scheduled in self._spec.schedule:
+            if scheduled.step == self._session.step:
+                self._set(f"at-{scheduled.step}", scheduled.key, scheduled.value)
+
+    def _set(self, id: str, key: str, value: Value) -> None:
+        try:
+            kept, note = self._session.set(key, value)
+        except SettingError as error:
+            self._answer(id, key, value, reason=str(error))
+        else:
+            self._answer(id, key, kept, note=note)
+
+    def _answer(self, id: str, toggle: str, value: Value | None = None, reason: str = "", note: str = "") -> None:
+        self._writer.append(Applied(id=id, step=self._session.step, toggle=toggle, value=value, reason=reason, note=note))
+
+    # -- steps and frames ------------------------------------------------------------------------------------------
+
+    def _take_step(self) -> None:
+        step = self._session.step
+        last = step + 1 == self._spec.steps
+        measured = self._session.take_step(measure=last or self._wants_frame(step))
+        if last or step % EVALUATE_EVERY == 0:
+            self._session.evaluate()
+        if measured:
+            self._write_frame(step, measured)
+
+    def _wants_frame(self, step: int) -> bool:
+        if self._single:
+            return True
+        if self._spec.every is not None:
+            return step % self._spec.every == 0
+        assert self._spec.rate is not None
+        return step == 0 or time.monotonic() - self._frame_time >= 1 / self._spec.rate
+
+    def _write_frame(self, step: int, measured: Measured) -> None:
+        now = time.monotonic()
+        rate = (step - self._frame_step) / (now - self._frame_time) if now > self._frame_time else None
+        self._frame_time, self._frame_step = now, step
+        self._writer.append(
+            Frame(
+                step=step,
+                time=round(now - self._started, 4),
+                loss=measured.loss,
+                metrics=self._session.metrics,
+                lr=float(self._session.settings["lr"]),
+                steps_per_second=round(rate, 2) if rate is not None else None,
+                total_norm=measured.total_norm,
+                clipped_norm=measured.clipped_norm,
+                **measured.layers,
+            )
+        )
+
+    def _keep_pace(self) -> None:
+        """Hold the steps a second that the toggle `pace` asks for, obeying commands meanwhile."""
+        pace = float(self._session.settings["pace"])
+        if not pace:
+            return
+        self._due = max(self._due, time.monotonic() - 1) + 1 / pace
+        while (wait := self._due - time.monotonic()) > 0 and not self._stopping.is_set():
+            time.sleep(min(NAP, wait))
+            if wait > NAP:
+                self._obey()
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device that `--device` names. Raises SettingError when it asks for CUDA and there is none."""
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise SettingError("device is cuda, and torch finds no CUDA device here; it is auto or cpu")
+    return torch.device("cuda", 0) if available and wanted != "cpu" else torch.device("cpu")
+
+
+def describe(spec: Spec, session: Session) -> dict[str, object]:
+    """The scenario, whole, with the toggles as they now stand."""
+    table: dict[str, object] = msgspec.to_builtins(spec.scenario)
+    return table | {"settings": dict(session.settings)}

@@ -1,0 +1,30 @@
+"""The lab's networks, built from the toggles' settings.
+
+They are ordinary modules: the probe finds their layers by itself. A block keeps its normalisation in `norm`, its
+non-linearity in `activation` and its skip's weight in `branch`, so that toggles can swap each of them live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from torch import nn
+
+from gradtui.lab.data import Dataset
+from gradtui.lab.families import resolved
+from gradtui.lab.models.mlp import build_mlp
+from gradtui.lab.models.resnet import build_resnet
+from gradtui.lab.scenario import Scenario
+from gradtui.stream.events import Value
+
+Options = Mapping[str, int | float]
+
+BUILDERS: Mapping[str, Callable[[Mapping[str, Value], Options, Dataset], nn.Module]] = {
+    "mlp": build_mlp,
+    "resnet": build_resnet,
+}
+
+
+def build(scenario: Scenario, settings: Mapping[str, Value], data: Dataset) -> nn.Module:
+    """The scenario's network with `settings` in force, weights drawn from torch's global generator."""
+    return BUILDERS[scenario.model](settings, resolved(scenario.model, scenario.options), data)
