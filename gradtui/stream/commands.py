@@ -6,6 +6,7 @@ writes one line with one O_APPEND write, so any number of viewers can command on
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from pathlib import Path
@@ -43,7 +44,7 @@ def parse(line: bytes) -> Command:
     """The command on one line. Raises CommandError with what was found and what would be right."""
     try:
         command = _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CommandError(f"not a command: {error}", _id_of(line)) from None
     if command.do and command.do not in VERBS:
         raise CommandError(f"do is {command.do!r}; it is one of {', '.join(VERBS)}", command.id)
@@ -55,7 +56,7 @@ def parse(line: bytes) -> Command:
 def _id_of(line: bytes) -> str:
     try:
         found = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return str(found.get("id", "")) if isinstance(found, dict) else ""
 
@@ -65,7 +66,9 @@ def send(path: Path, *, set: dict[str, Value] | None = None, do: str = "") -> st
     command = Command(id=uuid.uuid4().hex[:12], set=set or {}, do=do)
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(fd, msgspec.json.encode(command) + b"\n")
+        line = msgspec.json.encode(command) + b"\n"
+        if os.write(fd, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:
         os.close(fd)
     return command.id

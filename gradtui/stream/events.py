@@ -160,13 +160,28 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event, strict=False
 
 
 def encode(event: Struct) -> bytes:
-    """The event as one line of JSON, newline included."""
-    return _encoder.encode(spell_nonfinite(msgspec.to_builtins(event))) + b"\n"
+    """The event as one line of JSON, newline included. Never raises for what a float or a text may hold."""
+    fields = spell_nonfinite(msgspec.to_builtins(event))
+    try:
+        return _encoder.encode(fields) + b"\n"
+    except UnicodeEncodeError:  # a path or a print whose bytes were not UTF-8: no reason to stop a training
+        return _encoder.encode(_spell_surrogates(fields)) + b"\n"
 
 
 def decode(line: bytes) -> Event:
     """The event on one line. Raises msgspec.DecodeError or ValidationError (its subclass) on anything else."""
     return _decoder.decode(line)
+
+
+def _spell_surrogates(value: Any) -> Any:
+    """`value` with every lone surrogate, which UTF-8 cannot say, spelled as `\\udcff`."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_spell_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_spell_surrogates(key): _spell_surrogates(item) for key, item in value.items()}
+    return value
 
 
 def spell_nonfinite(value: Any) -> Any:

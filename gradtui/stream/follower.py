@@ -17,6 +17,10 @@ from gradtui.stream.events import Event, decode
 
 CHUNK = 1 << 20
 
+TAIL = 64
+"""Bytes before the offset that must still be there: an inode's number is given again once it is free, so a file that was
+replaced twice, or cut and grown, can look like the one that was read so far."""
+
 
 @dataclass
 class Batch:
@@ -37,6 +41,7 @@ class Follower:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
+        self._tail = b""
         self._identity: tuple[int, int] | None = None
         self.unreadable = 0
         """Whole lines that were not events: of a later schema, or damaged. They are passed over."""
@@ -53,9 +58,9 @@ class Follower:
         status = os.fstat(fd)
         identity = (status.st_dev, status.st_ino)
         batch = Batch()
-        if identity != self._identity or status.st_size < self._offset:
+        if identity != self._identity or os.pread(fd, len(self._tail), self._offset - len(self._tail)) != self._tail:
             batch.rewound = self._identity is not None
-            self._identity, self._offset, self.unreadable = identity, 0, 0
+            self._identity, self._offset, self._tail, self.unreadable = identity, 0, b"", 0
         data = os.pread(fd, limit, self._offset)
         while b"\n" not in data and self._offset + len(data) < status.st_size:
             more = os.pread(fd, limit, self._offset + len(data))
@@ -64,6 +69,7 @@ class Follower:
             data += more
         whole, newline, _ = data.rpartition(b"\n")
         self._offset += len(whole) + len(newline)
+        self._tail = (self._tail + whole + newline)[-TAIL:]
         batch.events = list(self._decode(whole))
         batch.more = bool(newline) and self._offset < status.st_size
         return batch
@@ -74,7 +80,7 @@ class Follower:
                 continue
             try:
                 yield decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self.unreadable += 1
 
 

@@ -26,11 +26,12 @@ def thin(path: Path, target: int) -> None:
     """Rewrite the recording at `path` to at most `target` bytes where that can be done, atomically. Raises OSError."""
     lines = [line for line in path.read_bytes().split(b"\n") if line]
     while _size(lines) > target:
-        merged = merge_old_frames(lines)
-        if len(merged) == len(lines):
-            lines = _drop_old_logs(lines, target)
+        fewer = merge_old_frames(lines)
+        if len(fewer) == len(lines):
+            fewer = _drop_old_logs(lines, target)
+        if len(fewer) == len(lines):
             break
-        lines = merged
+        lines = fewer
     copy = path.with_name(path.name + ".thinned")
     try:
         fd = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -73,7 +74,7 @@ def _merge(first: bytes, second: bytes) -> bytes:
     """The second frame, with the interval extremes of both."""
     try:
         a, b = decode(first), decode(second)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return second
     assert isinstance(a, Frame)
     assert isinstance(b, Frame)

@@ -23,6 +23,7 @@ class EventWriter:
     def __init__(self, path: Path, cap: int = CAP) -> None:
         self._path = path
         self._cap = cap
+        self._thin_at = cap
         self._lost = 0
         self._fd = -1
         self._open()
@@ -45,7 +46,7 @@ class EventWriter:
             self._lost += 1
         else:
             self._lost = 0
-        if self._size > self._cap:
+        if self._size > self._thin_at:
             self._thin()
 
     def _write(self, line: bytes) -> None:
@@ -64,10 +65,11 @@ class EventWriter:
             thin(self._path, self._cap // 2)
         except OSError as error:
             print(f"gradtui: {self._path}: cannot be thinned: {error}", file=sys.__stderr__, flush=True)
-            self._cap *= 2  # no room for the thinned copy: try again later rather than at every event
+            self._thin_at = 2 * self._size  # no room for the thinned copy: try again later rather than at every event
             return
         os.close(self._fd)
         self._open()
+        self._thin_at = max(self._cap, self._size * 5 // 4)  # over the cap only if what is left cannot be thinned
 
     def close(self) -> None:
         os.close(self._fd)
