@@ -15,12 +15,15 @@ import torch
 from gradtui import __version__
 from gradtui.lab import toggles
 from gradtui.lab.errors import SettingError
-from gradtui.lab.session import EVALUATE_EVERY, Measured, Session
+from gradtui.lab.learner import Measured
+from gradtui.lab.session import Session
 from gradtui.lab.spec import Spec
 from gradtui.stream.commands import Command, CommandError, CommandReader
 from gradtui.stream.events import Applied, End, Frame, Hello, Value
 from gradtui.stream.writer import EventWriter
 
+EVALUATE_EVERY = 50
+"""Steps between two looks at the test set."""
 NAP = 0.02
 """Seconds between two looks at the commands while paused or holding the pace."""
 
@@ -84,7 +87,7 @@ class Loop:
             pid=os.getpid(),
             host=socket.gethostname(),
             started=time.time(),
-            layers=self._session.probe.layers,
+            layers=self._session.layers,
             toggles=toggles.offered(self._spec.scenario, self._session.settings),
             steps=self._spec.steps,
             attempt=self._attempt,

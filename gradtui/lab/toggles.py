@@ -1,26 +1,21 @@
-"""The toggles, each declared once: its values, where it applies, and how it is applied and undone.
-
-The one table serves the screen, `--set`, `--at`, `gradtui show`, scenario files and the trainer. Applying needs torch, so
-the declarations name a method of the training session; nothing here imports torch, and the CLI can check a setting
-before any trainer has started.
-"""
+"""Settings of toggles: checked, resolved for a scenario, parsed from `--set` and `--at`, offered to viewers."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from gradtui.lab.declaration import Declaration
+from gradtui.lab.declarations import TOGGLES
 from gradtui.lab.errors import SettingError
 from gradtui.stream.events import Toggle, Value
 
 if TYPE_CHECKING:
     from gradtui.lab.scenario import Scenario
-    from gradtui.lab.session import Session
 
 
 class Scheduled(Struct, frozen=True):
@@ -30,202 +25,6 @@ class Scheduled(Struct, frozen=True):
     key: str
     value: Value
 
-
-def _everywhere(_: Scenario) -> str:
-    return ""
-
-
-def _by_the_step(_session: Session, _value: Value) -> str:
-    """For toggles that the training loop reads afresh at every step."""
-    return ""
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """One toggle. A choice has `choices`; a number has `minimum` and `maximum`."""
-
-    key: str
-    label: str
-    about: str
-    default: Value
-    choices: tuple[str, ...] = ()
-    minimum: float = 0.0
-    maximum: float = math.inf
-    whole: bool = False
-    hotkey: str = ""
-    live: bool = True
-    """False: it shapes the network or the data, so it takes effect at a restart."""
-    applies: Callable[[Scenario], str] = _everywhere
-    """The reason why it does not apply to a scenario; empty: it does."""
-    apply: Callable[[Session, Value], str] = _by_the_step
-    """Brings `value` into force between two steps; returns what a person should know of how."""
-
-    def check(self, value: Value) -> Value:
-        """`value` as this toggle keeps it. Raises SettingError."""
-        return self._check_choice(value) if self.choices else self._check_number(value)
-
-    def _check_choice(self, value: Value) -> str:
-        spelled = {"true": "on", "false": "off"}.get(str(value).lower(), str(value))
-        if spelled in self.choices:
-            return spelled
-        near = difflib.get_close_matches(spelled, self.choices, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise SettingError(f"{self.key} is {value!r}; {hint}it is one of {', '.join(self.choices)}")
-
-    def _check_number(self, value: Value) -> int | float:
-        try:
-            number = float(value) if not isinstance(value, bool) else math.nan
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number) or not self.minimum <= number <= self.maximum or (self.whole and number != int(number)):
-            raise SettingError(f"{self.key} is {value!r}; it is {self.range}")
-        return int(number) if self.whole else number
-
-    @property
-    def range(self) -> str:
-        """What the toggle takes, in words."""
-        if self.choices:
-            return " | ".join(self.choices)
-        kind = "a whole number" if self.whole else "a number"
-        return f"{kind} from {self.minimum:g}" + (f" to {self.maximum:g}" if math.isfinite(self.maximum) else " up")
-
-
-def _needs(families: set[str], why: str) -> Callable[[Scenario], str]:
-    def applies(scenario: Scenario) -> str:
-        return "" if scenario.model in families else why.format(model=scenario.model)
-
-    return applies
-
-
-ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "identity")
-INITS = ("xavier", "he", "lecun", "orthogonal", "gaussian", "zeros", "constant")
-OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
-
-TOGGLES: tuple[Declaration, ...] = (
-    Declaration(
-        "clip",
-        "clipping",
-        "Gradient clipping: `norm` rescales the whole gradient to the threshold (Pascanu 2013), `value` clamps every entry to it.",
-        default="off",
-        choices=("off", "norm", "value"),
-        hotkey="c",
-    ),
-    Declaration(
-        "clip_threshold",
-        "clip at",
-        "The largest norm, or the largest entry, that clipping lets through.",
-        default=1.0,
-        minimum=1e-12,
-        maximum=1e12,
-        hotkey="t",
-    ),
-    Declaration(
-        "batch_norm",
-        "batch norm",
-        "Batch normalisation before each non-linearity (Ioffe 2015); `no_affine` leaves out its scale and shift.",
-        default="off",
-        choices=("off", "on", "no_affine"),
-        hotkey="n",
-        applies=_needs({"mlp", "resnet"}, "a {model} has no batch normalisation here"),
-        apply=lambda session, value: session.set_norm(str(value)),
-    ),
-    Declaration(
-        "skip",
-        "skip",
-        "Residual connections (He 2016): `plain` adds x + f(x), `scaled` adds x + f(x)/√L.",
-        default="off",
-        choices=("off", "scaled", "plain"),
-        hotkey="s",
-        applies=_needs({"mlp", "resnet"}, "a {model} has no place for a skip here"),
-        apply=lambda session, value: session.set_skip(str(value)),
-    ),
-    Declaration(
-        "activation",
-        "activation",
-        "The non-linearity after every hidden layer.",
-        default="relu",
-        choices=ACTIVATIONS,
-        hotkey="a",
-        apply=lambda session, _: session.set_activation(),
-    ),
-    Declaration(
-        "leaky_slope",
-        "leaky slope",
-        "Leaky ReLU's slope for negative inputs.",
-        default=0.01,
-        minimum=0,
-        maximum=1,
-        apply=lambda session, _: session.set_activation(),
-    ),
-    Declaration(
-        "init",
-        "init",
-        "How weights are drawn: xavier (Glorot 2010), he (He 2015), lecun, orthogonal, gaussian (N(0, σ_w²/fan_in)), zeros, constant."
-        " Changing it draws them anew.",
-        default="xavier",
-        choices=INITS,
-        hotkey="i",
-        apply=lambda session, _: session.reinitialise(),
-    ),
-    Declaration(
-        "sigma_w",
-        "σ_w",
-        "Of init=gaussian: σ_w² = fan_in · Var W. Xavier on square layers is 1, He √2.",
-        default=1.0,
-        maximum=1e3,
-        apply=lambda session, _: session.set_sigma_w(),
-    ),
-    Declaration(
-        "l1",
-        "L1",
-        "Strength λ of λ·Σ|w| in the loss; its gradient is measured apart.",
-        default=0.0,
-        maximum=1e3,
-        hotkey="1",
-    ),
-    Declaration(
-        "l2",
-        "L2",
-        "Strength λ of λ·Σw² in the loss; its gradient is measured apart.",
-        default=0.0,
-        maximum=1e3,
-        hotkey="2",
-    ),
-    Declaration(
-        "optimizer",
-        "optimizer",
-        "The update rule; changing it starts its state afresh and keeps the learning rate.",
-        default="momentum",
-        choices=OPTIMIZERS,
-        hotkey="o",
-        apply=lambda session, _: session.rebuild_optimizer(),
-    ),
-    Declaration("lr", "lr", "The learning rate.", default=0.01, maximum=1e7, hotkey="e", apply=lambda session, _: session.set_lr()),
-    Declaration(
-        "depth",
-        "depth",
-        "Hidden layers.",
-        default=8,
-        minimum=1,
-        maximum=1000,
-        whole=True,
-        live=False,
-        applies=_needs({"mlp"}, "the depth of a {model} is its own"),
-    ),
-    Declaration(
-        "width",
-        "width",
-        "Units in each hidden layer.",
-        default=64,
-        minimum=1,
-        maximum=4096,
-        whole=True,
-        live=False,
-        applies=_needs({"mlp"}, "the width of a {model} is its own"),
-    ),
-    Declaration("batch", "batch", "Examples in a batch.", default=64, minimum=2, maximum=4096, whole=True, live=False),
-    Declaration("pace", "pace", "Steps a second, so that an eye can follow; 0: as fast as it goes.", default=0.0, maximum=1e6, hotkey="p"),
-)
 
 BY_KEY: Mapping[str, Declaration] = {declaration.key: declaration for declaration in TOGGLES}
 

@@ -1,0 +1,191 @@
+"""Every toggle, declared once.
+
+The table serves the screen, `--set`, `--at`, `gradtui show`, scenario files, the doctor and the trainer. Applying needs
+torch, so a declaration calls a method of the learner; nothing here imports torch, and the CLI can check a setting before
+any trainer has started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gradtui.lab.declaration import Declaration, Settings
+
+if TYPE_CHECKING:
+    from gradtui.lab.learner import Learner
+    from gradtui.lab.scenario import Scenario
+
+
+def _set_norm(learner: Learner, settings: Settings) -> str:
+    learner.set_norm()
+    return "" if settings["batch_norm"] == "off" else "running statistics start afresh"
+
+
+def _set_skip(learner: Learner, _: Settings) -> str:
+    learner.set_skip()
+    return ""
+
+
+def _set_activation(learner: Learner, _: Settings) -> str:
+    learner.set_activation()
+    return ""
+
+
+def _reinitialise(learner: Learner, _: Settings) -> str:
+    learner.reinitialise()
+    return "weights drawn anew, optimizer state starts afresh"
+
+
+def _set_sigma_w(learner: Learner, settings: Settings) -> str:
+    if settings["init"] in ("gaussian", "constant"):
+        return _reinitialise(learner, settings)
+    return "in force with init=gaussian or constant"
+
+
+def _rebuild_optimizer(learner: Learner, _: Settings) -> str:
+    learner.rebuild_optimizer()
+    return "optimizer state starts afresh"
+
+
+def _set_lr(learner: Learner, _: Settings) -> str:
+    learner.set_lr()
+    return ""
+
+
+def _needs(families: set[str], why: str) -> Callable[[Scenario], str]:
+    def applies(scenario: Scenario) -> str:
+        return "" if scenario.model in families else why.format(model=scenario.model)
+
+    return applies
+
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "identity")
+INITS = ("xavier", "he", "lecun", "orthogonal", "gaussian", "zeros", "constant")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+
+TOGGLES: tuple[Declaration, ...] = (
+    Declaration(
+        "clip",
+        "clipping",
+        "Gradient clipping: `norm` rescales the whole gradient to the threshold (Pascanu 2013), `value` clamps every entry to it.",
+        default="off",
+        choices=("off", "norm", "value"),
+        hotkey="c",
+    ),
+    Declaration(
+        "clip_threshold",
+        "clip at",
+        "The largest norm, or the largest entry, that clipping lets through.",
+        default=1.0,
+        minimum=1e-12,
+        maximum=1e12,
+        hotkey="t",
+    ),
+    Declaration(
+        "batch_norm",
+        "batch norm",
+        "Batch normalisation before each non-linearity (Ioffe 2015); `no_affine` leaves out its scale and shift.",
+        default="off",
+        choices=("off", "on", "no_affine"),
+        hotkey="n",
+        applies=_needs({"mlp", "resnet"}, "a {model} has no batch normalisation here"),
+        apply=_set_norm,
+    ),
+    Declaration(
+        "skip",
+        "skip",
+        "Residual connections (He 2016): `plain` adds x + f(x), `scaled` adds x + f(x)/√L.",
+        default="off",
+        choices=("off", "scaled", "plain"),
+        hotkey="s",
+        applies=_needs({"mlp", "resnet"}, "a {model} has no place for a skip here"),
+        apply=_set_skip,
+    ),
+    Declaration(
+        "activation",
+        "activation",
+        "The non-linearity after every hidden layer.",
+        default="relu",
+        choices=ACTIVATIONS,
+        hotkey="a",
+        apply=_set_activation,
+    ),
+    Declaration(
+        "leaky_slope",
+        "leaky slope",
+        "Leaky ReLU's slope for negative inputs.",
+        default=0.01,
+        minimum=0,
+        maximum=1,
+        apply=_set_activation,
+    ),
+    Declaration(
+        "init",
+        "init",
+        "How weights are drawn: xavier (Glorot 2010), he (He 2015), lecun, orthogonal, gaussian (N(0, σ_w²/fan_in)), zeros, constant."
+        " Changing it draws them anew.",
+        default="xavier",
+        choices=INITS,
+        hotkey="i",
+        apply=_reinitialise,
+    ),
+    Declaration(
+        "sigma_w",
+        "σ_w",
+        "Of init=gaussian: σ_w² = fan_in · Var W. Xavier on square layers is 1, He √2.",
+        default=1.0,
+        maximum=1e3,
+        apply=_set_sigma_w,
+    ),
+    Declaration(
+        "l1",
+        "L1",
+        "Strength λ of λ·Σ|w| in the loss; its gradient is measured apart.",
+        default=0.0,
+        maximum=1e3,
+        hotkey="1",
+    ),
+    Declaration(
+        "l2",
+        "L2",
+        "Strength λ of λ·Σw² in the loss; its gradient is measured apart.",
+        default=0.0,
+        maximum=1e3,
+        hotkey="2",
+    ),
+    Declaration(
+        "optimizer",
+        "optimizer",
+        "The update rule; changing it starts its state afresh and keeps the learning rate.",
+        default="momentum",
+        choices=OPTIMIZERS,
+        hotkey="o",
+        apply=_rebuild_optimizer,
+    ),
+    Declaration("lr", "lr", "The learning rate.", default=0.01, maximum=1e7, hotkey="e", apply=_set_lr),
+    Declaration(
+        "depth",
+        "depth",
+        "Hidden layers.",
+        default=8,
+        minimum=1,
+        maximum=1000,
+        whole=True,
+        live=False,
+        applies=_needs({"mlp"}, "the depth of a {model} is its own"),
+    ),
+    Declaration(
+        "width",
+        "width",
+        "Units in each hidden layer.",
+        default=64,
+        minimum=1,
+        maximum=4096,
+        whole=True,
+        live=False,
+        applies=_needs({"mlp"}, "the width of a {model} is its own"),
+    ),
+    Declaration("batch", "batch", "Examples in a batch.", default=64, minimum=2, maximum=4096, whole=True, live=False),
+    Declaration("pace", "pace", "Steps a second, so that an eye can follow; 0: as fast as it goes.", default=0.0, maximum=1e6, hotkey="p"),
+)

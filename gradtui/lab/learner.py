@@ -1,0 +1,124 @@
+"""One network with its optimizer and its probe, updated a step at a time.
+
+An update is the loop that everyone writes, in the order that keeps the numbers honest: the data loss's gradients are
+measured before the regulariser adds its own, and both before clipping changes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gradtui.lab import optimizers, surgery
+from gradtui.probe import Probe
+from gradtui.stream.events import Numbers, Value
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a frame needs of one update."""
+
+    loss: float
+    total_norm: float
+    clipped_norm: float
+    layers: dict[str, Numbers]
+
+
+class Learner:
+    """A network that learns. `settings` is the session's own dict: toggles written there are read at the next update."""
+
+    def __init__(self, model: nn.Module, settings: Mapping[str, Value], look: Callable[[nn.Module], object]) -> None:
+        """`look` runs one forward of the model, for the probe to find its layers."""
+        self.model = model
+        self._settings = settings
+        self._look = look
+        surgery.set_norm(model, str(settings.get("batch_norm", "off")))
+        surgery.set_skip(model, str(settings.get("skip", "off")))
+        self.optimizer = optimizers.build(settings, model.parameters())
+        self.probe = Probe(model)
+        self._discover()
+
+    def update(self, compute_loss: Callable[[], Tensor], *, measure: bool) -> Measured | None:
+        """One step down the gradient of what `compute_loss` returns; with `measure`, also a frame's statistics of it."""
+        if measure:
+            self.probe.arm()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = compute_loss()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.probe.measure_gradients()
+        penalty = self._penalty()
+        if measure:
+            self.probe.measure_penalty(penalty)
+        for parameter, gradient in penalty.items():
+            parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+        if not measure:
+            self._clip()
+            self.optimizer.step()
+            return None
+        total_norm = self._total_norm()
+        self._clip()
+        scalars = torch.stack([loss.detach().double(), total_norm.double(), self._total_norm().double()])
+        self.probe.before_update()
+        self.optimizer.step()
+        layers = self.probe.collect()
+        loss_value, total, clipped = scalars.tolist()
+        return Measured(loss_value, total, clipped, layers)
+
+    # -- toggles ---------------------------------------------------------------------------------------------------
+
+    def set_norm(self) -> None:
+        surgery.set_norm(self.model, str(self._settings["batch_norm"]))
+        self._changed()
+
+    def set_skip(self) -> None:
+        surgery.set_skip(self.model, str(self._settings["skip"]))
+
+    def set_activation(self) -> None:
+        surgery.swap_activations(self.model, self._settings)
+        self._changed()
+
+    def reinitialise(self) -> None:
+        surgery.reinitialise(self.model, self._settings)
+        self.rebuild_optimizer()
+
+    def rebuild_optimizer(self) -> None:
+        self.optimizer = optimizers.build(self._settings, self.model.parameters())
+
+    def set_lr(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = float(self._settings["lr"])
+
+    def _changed(self) -> None:
+        """Modules came or went: the optimizer and the probe look again."""
+        optimizers.adopt(self.optimizer, self.model.parameters())
+        self._discover()
+
+    def _discover(self) -> None:
+        self.model.eval()  # a look must not move the running statistics
+        with torch.no_grad(), self.probe.discovering():
+            self._look(self.model)
+        self.model.train()
+
+    # -- regularisation and clipping -------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _penalty(self) -> dict[nn.Parameter, Tensor]:
+        """The gradient of λ₁·Σ|w| + λ₂·Σw² for each weight (not for biases, nor a normalisation's scale and shift)."""
+        l1, l2 = float(self._settings["l1"]), float(self._settings["l2"])
+        if not l1 and not l2:
+            return {}
+        return {weight: l1 * weight.sign() + 2 * l2 * weight for weight in self.model.parameters() if weight.ndim >= 2}
+
+    def _total_norm(self) -> Tensor:
+        return nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+
+    def _clip(self) -> None:
+        threshold = float(self._settings["clip_threshold"])
+        match self._settings["clip"]:
+            case "norm":
+                nn.utils.clip_grad_norm_(self.model.parameters(), threshold)
+            case "value":
+                nn.utils.clip_grad_value_(self.model.parameters(), threshold)
