@@ -1,0 +1,106 @@
+"""What the rules look at: the newest frame, its profiles, and the short windows that running medians need.
+
+One `Signals` lives for one attempt. Everything in it is bounded, whatever the length of the run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from gradtui.diagnose import profile
+from gradtui.diagnose.profile import Profile, Rows
+from gradtui.diagnose.warnings import Warning
+from gradtui.stream.events import Frame, Hello, Layer, Numbers, Value
+
+LOSSES = 5
+
+
+class ProfileWindow:
+    """One profile, frame by frame: the newest one and the last tilts that are defined."""
+
+    def __init__(self, where: Rows) -> None:
+        self.where = where
+        self.records = 0
+        """Frames so far that measured this profile."""
+        self.profile: Profile | None = None
+        """The newest frame's; None: it holds none."""
+        self.tilts: deque[float] = deque(maxlen=5)
+        self.tilt: float | None = None
+        """The newest frame's."""
+
+    def note(self, delta: Numbers) -> None:
+        self.profile = self.tilt = None
+        if not delta:
+            return
+        seen = profile.read(self.where, delta)
+        if not seen.logs:
+            return
+        self.profile, self.tilt = seen, seen.tilt
+        self.records += 1
+        if self.tilt is not None:
+            self.tilts.append(self.tilt)
+
+    def median(self, records: int) -> float:
+        """The median of the last `records` tilts; there must be one."""
+        return median(list(self.tilts)[-records:])
+
+
+class Signals:
+    """What is known about one attempt when its newest frame is judged."""
+
+    def __init__(self, hello: Hello, settings: Mapping[str, Value], open: Mapping[str, Warning]) -> None:
+        self.hello = hello
+        self.layers: Sequence[Layer] = hello.layers
+        self.settings = settings
+        self.open = open
+        self.windows = [ProfileWindow(where) for where in profile.rows(hello.layers)]
+        self.weights = [i for i, layer in enumerate(hello.layers) if layer.parameters and not layer.kind.startswith("Embedding")]
+        """Layers whose updates tell of the learning rate: an embedding's rows are hit too seldom."""
+        self.dead: deque[float] = deque(maxlen=3)
+        self.losses: deque[float] = deque(maxlen=LOSSES)
+        self.first_loss: float | None = None
+        self.frames = 0
+        self.seen: set[str] = set()
+        """Codes of the warnings opened in this attempt."""
+        self.frame: Frame
+        self.at_init = False
+
+    def note(self, frame: Frame) -> None:
+        """Take the newest frame in."""
+        self.frame = frame
+        self.at_init = self.frames == 0 and frame.step == 0
+        self.frames += 1
+        delta = self.column(frame.delta_rms)
+        for window in self.windows:
+            window.note(delta)
+        worst = max((share for share in self.column(frame.dead) if share is not None), default=None)
+        if worst is not None:
+            self.dead.append(worst)
+        if frame.loss is not None:
+            self.losses.append(frame.loss)
+            if self.first_loss is None:
+                self.first_loss = frame.loss
+
+    def column(self, numbers: Numbers) -> Numbers:
+        """One of the frame's per-layer fields; empty where it was not measured or does not fit the layers."""
+        return numbers if len(numbers) == len(self.layers) else []
+
+    def names(self, indices: Sequence[int]) -> list[str]:
+        return [self.layers[index].name for index in indices]
+
+    def mean_loss(self) -> float:
+        """Mean loss of the last five frames; nan without one."""
+        return math.fsum(self.losses) / len(self.losses) if self.losses and all(map(math.isfinite, self.losses)) else math.nan
+
+
+def median(values: Sequence[float]) -> float:
+    """The median; -inf and inf are fine, nan is not."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else _between(ordered[middle - 1], ordered[middle])
+
+
+def _between(low: float, high: float) -> float:
+    return low if low == high else (low + high) / 2

@@ -1,0 +1,138 @@
+"""What is known of a run at one moment: a pure reducer over its events.
+
+Live, attached and replayed viewers feed it the same events and so show the same state and the same warnings. It reads no
+clock and no file, and its memory is bounded however long the run is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from gradtui.diagnose.history import History
+from gradtui.diagnose.hysteresis import Edge, Reading, Tracker
+from gradtui.diagnose.remedies import tries
+from gradtui.diagnose.rules import RULES
+from gradtui.diagnose.signals import Signals
+from gradtui.diagnose.warnings import Evidence, Warning
+from gradtui.stream.commands import VERBS
+from gradtui.stream.events import Applied, End, Event, Frame, Hello, Log, Value
+
+LOG_LINES = 1000
+LOG_LINE = 4000
+"""Characters kept of one line."""
+WARNINGS = 1000
+
+
+class RunState:
+    """The state of a run after the events applied so far."""
+
+    def __init__(self) -> None:
+        self.hello: Hello | None = None
+        self.frame: Frame | None = None
+        """The newest of this attempt."""
+        self.first: Frame | None = None
+        """The first of this attempt."""
+        self.ghost: Frame | None = None
+        """The last frame before the last toggle or restart; None: there was none."""
+        self.settings: dict[str, Value] = {}
+        """The toggles as they stand now."""
+        self.paused = False
+        self.end: End | None = None
+        self.attempt = 0
+        self.open: dict[str, Warning] = {}
+        """The open warnings' latest edges, by code."""
+        self.warnings: list[Warning] = []
+        """Every edge of this attempt, in order; the last 1000."""
+        self.history = History()
+        self.log: deque[str] = deque(maxlen=LOG_LINES)
+        self._signals: Signals | None = None
+        self._trackers: list[Tracker] = []
+
+    def apply(self, event: Event) -> list[Warning]:
+        """Take one event in; returns the warnings' edges that it caused."""
+        match event:
+            case Frame():
+                return self._frame(event)
+            case Hello():
+                return self._hello(event)
+            case Applied():
+                self._applied(event)
+            case Log():
+                self.log.append(event.text[:LOG_LINE])
+            case End():
+                self.end = event
+        return []
+
+    def _hello(self, hello: Hello) -> list[Warning]:
+        edges = [self._closed_by_restart(warning) for warning in self.open.values()]
+        if self.hello is not None:
+            self.attempt = max(self.attempt + 1, hello.attempt)
+            self.ghost = self.frame or self.ghost
+            self.history.restart()
+        else:
+            self.attempt = hello.attempt
+        self.hello = hello
+        self.frame = self.first = self.end = None
+        self.paused = False
+        self.settings = {toggle.key: toggle.value for toggle in hello.toggles}
+        self.open, self.warnings = {}, []
+        self._signals = Signals(hello, self.settings, self.open)
+        self._trackers = [Tracker(rule) for rule in RULES]
+        return edges
+
+    def _closed_by_restart(self, warning: Warning) -> Warning:
+        evidence = Evidence(brief="restarted", sentence="the run was restarted")
+        step = self.frame.step if self.frame else warning.step
+        return msgspec.structs.replace(warning, state="closed", step=step, evidence=evidence, try_=[])
+
+    def _applied(self, applied: Applied) -> None:
+        if applied.reason:
+            return
+        if applied.toggle in VERBS:
+            if applied.toggle in ("pause", "step", "resume"):
+                self.paused = applied.toggle != "resume"
+            return
+        if applied.value is None or self.settings.get(applied.toggle) == applied.value:
+            return
+        self.settings[applied.toggle] = applied.value
+        self.ghost = self.frame or self.ghost
+        self.history.mark(applied.step, applied.toggle, applied.value)
+
+    def _frame(self, frame: Frame) -> list[Warning]:
+        self.frame = frame
+        self.first = self.first or frame
+        self.history.add(frame)
+        if self._signals is None:  # a recording whose beginning is gone: there are no layers to judge by
+            return []
+        self._signals.note(frame)
+        edges = []
+        for tracker in self._trackers:
+            reading = tracker.rule.judge(self._signals)
+            edge = tracker.observe(reading, frame.step) if reading is not None else None
+            if reading is not None and edge is not None:
+                edges.append(self._record(tracker.rule.code, edge, reading, self._signals))
+        return edges
+
+    def _record(self, code: str, edge: Edge, reading: Reading, signals: Signals) -> Warning:
+        finding = reading.describe(edge)
+        closed = edge.state == "closed"
+        warning = Warning(
+            code=code,
+            state=edge.state,
+            step=signals.frame.step,
+            severity=edge.severity,
+            layers=self.open[code].layers if closed else finding.layers,
+            evidence=finding.evidence,
+            try_=[] if closed else tries(code, signals),
+            mitigated=edge.mitigated,
+        )
+        if closed:
+            del self.open[code]
+        else:
+            self.open[code] = warning
+            signals.seen.add(code)
+        self.warnings.append(warning)
+        del self.warnings[:-WARNINGS]
+        return warning

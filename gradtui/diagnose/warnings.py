@@ -1,0 +1,42 @@
+"""A warning: a named pathology, with what was measured where and which toggle to try."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gradtui.stream.events import Value
+
+SEVERITIES = ("information", "warning", "critical")
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """What was measured where, in a few words, in one sentence, and as numbers (`since`: the first step at which it held)."""
+
+    brief: str
+    sentence: str
+    numbers: dict[str, float] = {}
+
+
+class Try(Struct, frozen=True, kw_only=True):
+    """A toggle setting that helped networks with this pathology."""
+
+    toggle: str
+    value: Value
+    why: str
+
+
+class Warning(Struct, frozen=True, kw_only=True, tag_field="type", tag="warning", rename={"try_": "try"}):
+    """One edge of a pathology; in `RunState.open` the latest edge of one that has not closed."""
+
+    code: str
+    state: str
+    """`opened`, `escalated` (it is worse than its last edge said), `mitigated` (still there, but something takes away its
+    effect) or `closed`."""
+    step: int
+    severity: str
+    """`information`, `warning` or `critical`."""
+    layers: list[str]
+    evidence: Evidence
+    try_: list[Try] = []
+    mitigated: str = ""
+    """What takes away its effect (`clipping`); empty: nothing does."""

@@ -1,0 +1,42 @@
+"""Words for what is measured: layer ranges, decades, and a warning in one line, for the screen and headless alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradtui.diagnose.warnings import Try, Warning
+from gradtui.stream.events import Toggle, Value
+
+
+def inert(text: str) -> str:
+    """`text` from outside with what a terminal would obey (escape sequences, line breaks) replaced."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def span_of(names: Sequence[str]) -> str:
+    """Layers that follow each other, shortly: `hidden.0–hidden.2`; empty for none."""
+    if not names:
+        return ""
+    return inert(names[0]) if len(names) == 1 else f"{inert(names[0])}–{inert(names[-1])}"
+
+
+def setting(key: str, value: Value) -> str:
+    """A toggle setting as the command line takes it: `batch_norm=on`."""
+    return f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+
+
+def suggestion(first: Try, toggles: Sequence[Toggle]) -> str:
+    """`try n batch_norm=on`: the key on the screen where there is one, and the setting."""
+    hotkey = next((toggle.hotkey for toggle in toggles if toggle.key == first.toggle), "")
+    return " ".join(filter(None, ("try", inert(hotkey), inert(setting(first.toggle, first.value)))))
+
+
+def short(warning: Warning, toggles: Sequence[Toggle] = ()) -> str:
+    """The warning in one line: state, code, layers, evidence and the first thing to try."""
+    label = warning.code.upper().replace("-", " ")
+    state = {"closed": "closed: ", "escalated": "worse: ", "mitigated": f"mitigated by {warning.mitigated}: "}.get(warning.state, "")
+    head = " ".join(filter(None, (state + label, span_of(warning.layers))))
+    line = f"{head}: {warning.evidence.brief}"
+    if warning.try_ and warning.state in ("opened", "escalated"):
+        line += f"; {suggestion(warning.try_[0], toggles)}"
+    return line
