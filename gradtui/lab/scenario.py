@@ -149,7 +149,7 @@ def _check_numbers(scenario: Scenario, origin: str) -> None:
         ("seed", scenario.seed, 0),
     ):
         if not least <= value < 2**53:
-            raise ScenarioError(f"{origin}: {key} is {value}; it is a number from {least} up")
+            raise ScenarioError(f"{origin}: {key} is {value:g}; it is a number from {least} up")
 
 
 def _plain(message: str) -> str:

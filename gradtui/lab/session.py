@@ -23,27 +23,27 @@ class Session:
         """Steps taken so far."""
         self.metrics: dict[str, float] = {}
         torch.manual_seed(seed)
-        self._data = data.load(scenario.data).to(device)
-        self._batches = self._data.batches(int(self.settings["batch"]), seed)
-        model = models.build(scenario, self.settings, self._data).to(device)
-        self._learner = Learner(model, self.settings, lambda model: model(self._data.test_x[:2]))
+        self.data = data.load(scenario.data).to(device)
+        self._batches = self.data.batches(int(self.settings["batch"]), seed)
+        model = models.build(scenario, self.settings, self.data).to(device)
+        self.learner = Learner(model, self.settings, lambda model: model(self.data.test_x[:2]))
 
     @property
     def layers(self) -> list[Layer]:
-        return self._learner.probe.layers
+        return self.learner.probe.layers
 
     def take_step(self, *, measure: bool) -> Measured | None:
         """Train on one batch; with `measure`, also the statistics of a frame."""
         x, y = next(self._batches)
-        measured = self._learner.update(lambda: F.cross_entropy(self._learner.model(x), y), measure=measure)
+        measured = self.learner.update(lambda: F.cross_entropy(self.learner.model(x), y), measure=measure)
         self.step += 1
         return measured
 
     @torch.no_grad()
     def evaluate(self) -> None:
         """Bring `metrics` up to date on the test set."""
-        model = self._learner.model.eval()
-        right = model(self._data.test_x).argmax(1) == self._data.test_y
+        model = self.learner.model.eval()
+        right = model(self.data.test_x).argmax(1) == self.data.test_y
         self.metrics = {"accuracy": right.float().mean().item()}
         model.train()
 
@@ -54,4 +54,4 @@ class Session:
         self.settings[key] = value
         if not toggle.live:
             return value, "in force at the next restart"
-        return value, toggle.apply(self._learner, self.settings)
+        return value, toggle.apply(self.learner, self.settings)

@@ -1,0 +1,82 @@
+"""Scenario files: the presets are sound, and every mistake in a user's own file gets one line that names it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gradtui.lab import toggles
+from gradtui.lab.errors import NoSuchScenarioError, ScenarioError
+from gradtui.lab.scenario import GROUPS, catalog, load
+
+SOUND = 'title = "T"\nshows = "S"\nmodel = "mlp"\ndata = "digits"\n'
+
+
+def test_every_preset_explains_itself_and_fits_the_picker() -> None:
+    presets = catalog()
+    assert {"deep-sigmoid", "exploding-relu", "plain-resnet"} <= {preset.name for preset in presets}
+    for preset in presets:
+        assert preset.group in GROUPS, preset.name
+        assert preset.symptom, preset.name
+        assert preset.cause, preset.name
+        assert preset.paper or preset.group == "Healthy", preset.name
+        assert len(preset.shows) <= 110, preset.name
+
+
+def test_presets_come_in_the_order_of_their_groups() -> None:
+    ranks = [GROUPS.index(preset.group) for preset in catalog()]
+    assert ranks == sorted(ranks)
+
+
+def test_settings_of_a_preset_override_the_defaults_and_changes_override_both() -> None:
+    scenario = load("deep-sigmoid")
+    assert toggles.initial(scenario)["lr"] == 0.02
+    assert toggles.initial(scenario, {"lr": 0.5})["lr"] == 0.5
+    assert toggles.initial(scenario)["clip"] == "off"
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(NoSuchScenarioError, match=r"^deep-sigmoyd: no such scenario; did you mean deep-sigmoid\?$"):
+        load("deep-sigmoyd")
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(NoSuchScenarioError, match=r"^nowhere/mine\.toml: no such file"):
+        load("nowhere/mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (SOUND + "stepz = 5", "stepz: unknown key; did you mean steps?"),
+        (SOUND + 'steps = "many"', "steps: expected `int`, got `str`"),
+        (SOUND + "steps = 0", "steps is 0; it is a number from 1 up"),
+        (SOUND + "pace = -1", "pace is -1; it is a number from 0 up"),
+        (SOUND + "steps = = 3", "is not TOML: Invalid value (at line 5, column 9)"),
+        ('shows = "S"\nmodel = "mlp"\ndata = "digits"\n', "object missing required field `title`"),
+        (SOUND.replace("mlp", "mpl"), "model is 'mpl'; did you mean mlp?"),
+        (SOUND.replace("digits", "digitz"), "did you mean digits?"),
+        (SOUND + "[settings]\nlr = -1", "lr is -1; it is a number from 0 to 1e+07"),
+        (SOUND + "[settings]\nlr = true", "lr is True; it is a number from 0 to 1e+07"),
+        (SOUND + '[settings]\nactivation = "rely"', "activation is 'rely'; did you mean relu?"),
+        (SOUND + "[settings]\nbatchnorm = true", "batchnorm: no such toggle; did you mean batch_norm?"),
+        (SOUND + "[settings]\ndepth = 2.5", "depth is 2.5; it is a whole number from 1 to 1000"),
+        (SOUND + "[options]\nn = 3", "options.n: unknown option of mlp"),
+    ],
+)
+def test_a_mistake_in_a_file_is_one_line_with_its_key(tmp_path: Path, text: str, line: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(ScenarioError) as error:
+        load(str(file))
+    assert str(error.value).startswith(f"{file}: ")
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_text_is_said_to_be_so(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_bytes(b'title = "\xff"')
+    with pytest.raises(ScenarioError, match=r"mine\.toml: is not UTF-8 text"):
+        load(str(file))
