@@ -1,0 +1,81 @@
+"""Updates that are too large, and dead units."""
+
+from __future__ import annotations
+
+import math
+
+from gradtui.stream.events import Layer
+from tests.diagnose.streams import applied, edges, frame, layers, started, warnings_of
+
+
+def test_one_update_of_a_layers_own_norm_is_critical_at_once() -> None:
+    """Catches > for >=, the median for the largest, and another number of records."""
+    quiet = [1e-3] * 4
+    assert edges(started(), [frame(0, update_ratio=[0.999, *quiet])]) == []
+    found = warnings_of(started(), [frame(0, update_ratio=[*quiet, 1.0])], "update-too-large")
+    assert [(w.step, w.severity, w.layers) for w in found] == [(0, "critical", ["read_out"])]
+
+
+def test_a_large_median_takes_three_records() -> None:
+    large = [0.3, 0.3, 0.3, 1e-3, 1e-3]
+    assert edges(started(), [frame(i, update_ratio=large) for i in range(5)]) == [(2, "update-too-large", "opened", "warning")]
+    assert edges(started(), [frame(i, update_ratio=[0.3, 0.3, 0.299, 1e-3, 1e-3]) for i in range(50)]) == []
+
+
+def test_large_updates_close_after_twenty_steps_under_the_threshold() -> None:
+    """Twenty steps, whatever the number of frames in them; catches counting records."""
+    frames = [frame(0, update_ratio=[2.0] * 5)] + [frame(i, update_ratio=[0.299] * 5) for i in range(1, 30)]
+    assert edges(started(), frames)[1:] == [(20, "update-too-large", "closed", "critical")]
+    frames = [frame(0, update_ratio=[2.0] * 5), frame(10), frame(20), frame(30)]
+    assert edges(started(), frames)[1:] == [(30, "update-too-large", "closed", "critical")]
+    frames = [frame(0, update_ratio=[2.0] * 5)] + [frame(i, update_ratio=[0.3, 0.1, 0.1, 0.1, 0.1]) for i in range(1, 60)]
+    assert edges(started(), frames)[1:] == []
+
+
+def test_weights_of_zero_and_embeddings_have_no_update_ratio_to_speak_of() -> None:
+    """A zero read-out's first step is infinitely large, an embedding's rows are hit seldom: both are how healthy runs start."""
+    rows = [Layer(name="embedding", kind="EmbeddingBag", parameters=1000), *layers()[1:]]
+    ratios = [5.0, 1e-3, 1e-3, 1e-3, math.inf]
+    norms = [8.0, 8.0, 8.0, 8.0, 0.0]
+    assert edges(started(rows), [frame(0, update_ratio=ratios, weight_norm=norms)]) == []
+    assert edges(started(), [frame(0, update_ratio=ratios, weight_norm=norms)]) == [(0, "update-too-large", "opened", "critical")]
+
+
+def test_dead_units_take_three_records_of_the_median_of_three() -> None:
+    """Catches the mean over layers (.3 here), another threshold or persistence."""
+    one_layer = [0.1, 0.9, 0.1, 0.1, None]
+    found = warnings_of(started(), [frame(5 * i, dead=one_layer) for i in range(6)], "dead-units")
+    assert [(w.step, w.state, w.severity, w.layers) for w in found] == [(10, "opened", "critical", ["hidden.1"])]
+    almost = [0.1, 0.899, 0.1, 0.1, None]
+    assert edges(started(), [frame(5 * i, dead=almost) for i in range(6)]) == [(10, "dead-units", "opened", "information")]
+    assert edges(started(), [frame(5 * i, dead=[0.499] * 4 + [None]) for i in range(50)]) == []
+
+
+def test_dead_units_close_after_three_records_under_seven_tenths() -> None:
+    frames = [frame(i, dead=[0.95 if i < 10 else 0.699] + [0.0] * 4) for i in range(13)]
+    # the median of three is under .7 from record 11 on; the third such record is 13
+    assert edges(started(), frames)[1:] == []
+    frames.append(frame(13, dead=[0.699] + [0.0] * 4))
+    assert edges(started(), frames)[1:] == [(13, "dead-units", "closed", "critical")]
+
+
+def test_half_dead_is_information_and_stays_until_well_under_a_half() -> None:
+    """Catches one closing threshold for both levels, which would open and close by turns at .6."""
+    frames = [frame(i, dead=[0.6] * 4 + [None]) for i in range(50)]
+    assert edges(started(), frames) == [(2, "dead-units", "opened", "information")]
+
+
+def test_a_skip_carries_the_gradient_round_dead_units() -> None:
+    dead = [0.1, 1.0, 0.1, 0.1, None]
+    assert edges(started(skip="scaled"), [frame(i, dead=dead) for i in range(20)]) == []
+    state = started()
+    assert edges(state, [frame(i, dead=dead) for i in range(5)]) == [(2, "dead-units", "opened", "critical")]
+    state.apply(applied(5, "skip", "scaled"))
+    assert edges(state, [frame(5 + i, dead=dead) for i in range(5)]) == [(7, "dead-units", "closed", "critical")]
+
+
+def test_a_network_without_relus_has_no_dead_units_left() -> None:
+    """The activation was swapped: the warning must not stay open for want of a measurement."""
+    state = started()
+    edges(state, [frame(i, dead=[1.0] * 4 + [None]) for i in range(5)])
+    assert edges(state, [frame(5 + i, dead=[None] * 5) for i in range(5)]) == [(7, "dead-units", "closed", "critical")]

@@ -1,0 +1,129 @@
+"""What warnings say: the sentence, the toggles to try, and the one-line form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gradtui.diagnose.warnings import Warning
+from gradtui.diagnose.words import inert, short
+from gradtui.stream.events import Frame, Layer, Toggle, Value
+from tests.diagnose.streams import TOGGLES, applied, frame, hello, layers, started, warnings_of
+
+
+def vanishing(**settings: Value) -> Warning:
+    return warnings_of(started(layers(8), **settings), [frame(5 * i, -4.44, rows=9) for i in range(8)], "vanishing")[0]
+
+
+def named(warning: Warning) -> list[tuple[str, Value]]:
+    return [(t.toggle, t.value) for t in warning.try_]
+
+
+def test_the_sentence_says_what_where_against_which_threshold_since_when_and_why() -> None:
+    sentence = vanishing().evidence.sentence
+    assert sentence == (
+        "δ falls 4.4 decades over 8 layers from hidden.7 back to hidden.0 (3.8 between their outer quarters, threshold 2),"
+        " since step 10: the first ones hardly learn"
+    )
+
+
+def test_the_layers_are_those_that_the_threshold_is_about() -> None:
+    """Those whose delta is two decades or more under the last hidden layer's."""
+    assert vanishing().layers == ["hidden.0", "hidden.1", "hidden.2", "hidden.3"]
+
+
+def test_the_one_line_form() -> None:
+    assert short(vanishing(), TOGGLES) == (
+        "VANISHING hidden.0–hidden.3: δ falls 4.4 decades over 8 layers since step 10; try n batch_norm=on"
+    )
+
+
+def test_a_closed_warning_has_nothing_to_try() -> None:
+    state = started()
+    found = warnings_of(state, [frame(5 * i, -3.0 if i < 8 else 0.0) for i in range(20)], "vanishing")
+    assert [w.state for w in found] == ["opened", "closed"]
+    assert found[1].try_ == []
+    assert short(found[1], TOGGLES) == "closed: VANISHING hidden.0–hidden.1: δ within 0.0 decades"
+
+
+def test_suggestions_follow_the_activation_best_evidence_first() -> None:
+    assert named(vanishing(activation="sigmoid")) == [
+        ("batch_norm", "on"),
+        ("activation", "elu"),
+        ("activation", "tanh"),
+        ("skip", "scaled"),
+    ]
+    assert named(vanishing(activation="relu"))[:2] == [("skip", "scaled"), ("activation", "elu")]
+
+
+def test_what_is_set_already_is_not_suggested() -> None:
+    assert ("batch_norm", "on") not in named(vanishing(batch_norm="on"))
+    state = started(layers(8))
+    state.apply(applied(0, "batch_norm", "on"))
+    assert ("batch_norm", "on") not in named(warnings_of(state, [frame(5 * i, -4.44, rows=9) for i in range(8)], "vanishing")[0])
+
+
+def test_only_what_the_run_offers_and_what_applies_is_suggested() -> None:
+    def offer(toggles: list[Toggle]) -> list[tuple[str, Value]]:
+        state = started()
+        state.apply(hello(toggles=toggles))
+        return named(warnings_of(state, [frame(5 * i, -3.0) for i in range(8)], "vanishing")[0])
+
+    skip = Toggle(key="skip", label="skip", kind="choice", value="off", choices=["off", "scaled", "plain"])
+    assert offer([skip]) == [("skip", "scaled")]
+    assert offer([msgspec.structs.replace(skip, applies=False, reason="no place for one")]) == []
+    assert offer([msgspec.structs.replace(skip, choices=["off", "plain"])]) == []
+    assert offer([]) == []
+
+
+def test_exploding_never_suggests_a_plain_skip_and_knows_where_clipping_destroys() -> None:
+    def exploding(**settings: Value) -> list[tuple[str, Value]]:
+        return named(warnings_of(started(None, **settings), [frame(0, 2.5)], "exploding")[0])
+
+    assert exploding(activation="relu") == [("batch_norm", "on"), ("activation", "tanh"), ("clip", "norm")]
+    assert "clip" not in dict(exploding(activation="tanh"))
+    assert exploding(activation="relu", batch_norm="on") == [("skip", "scaled"), ("activation", "tanh"), ("batch_norm", "off")]
+    for activation in ("relu", "tanh", "sigmoid"):
+        assert ("skip", "plain") not in exploding(activation=activation)
+
+
+def test_a_learning_rate_is_suggested_relative_to_the_one_in_force() -> None:
+    warning = warnings_of(started(lr=0.3), [frame(0, update_ratio=[2.0] * 5)], "update-too-large")[0]
+    assert named(warning)[0] == ("lr", 0.03)
+
+
+def test_units_that_updates_killed_are_not_revived_by_an_activation() -> None:
+    """Where the learning rate did it, ELU and leaky ended in NaN; where they were dead from the start, ELU revives them."""
+    dead = [1.0] * 4 + [None]
+    from_the_start = warnings_of(started(), [frame(i, dead=dead) for i in range(3)], "dead-units")[0]
+    assert named(from_the_start)[:2] == [("batch_norm", "on"), ("activation", "elu")]
+    killed = warnings_of(started(), [frame(0, update_ratio=[2.0] * 5), *(frame(1 + i, dead=dead) for i in range(3))], "dead-units")[0]
+    assert named(killed)[0][0] == "lr"
+    assert "activation" not in dict(named(killed))
+
+
+def test_a_warning_goes_over_the_wire_with_the_key_try() -> None:
+    wire = msgspec.json.decode(msgspec.json.encode(vanishing()))
+    assert (wire["type"], wire["code"], wire["state"]) == ("warning", "vanishing", "opened")
+    assert wire["try"][0]["toggle"] == "batch_norm"
+    assert "try_" not in wire
+
+
+def test_names_from_outside_are_inert_in_words() -> None:
+    """Escape sequences, line breaks and bidirectional overrides in a layer's name reach no terminal through a sentence."""
+    evil = "a\x1b[31m\n\u202eb"
+    rows = [Layer(name=evil, kind="Linear", parameters=10), *layers()[1:]]
+
+    def frames() -> list[Frame]:
+        broken: dict[str, Any] = {"update_ratio": [2.0, 0.0, 0.0, 0.0, 0.0], "activation_std": [float("nan"), 1.0, 1.0, 1.0, 1.0]}
+        return [frame(5 * i, -3.0, dead=[1.0, 0.0, 0.0, 0.0, None], **(broken if i == 9 else {})) for i in range(10)]
+
+    state = started(rows)
+    found = [w for f in frames() for w in state.apply(f)]
+    assert {w.code for w in found} == {"vanishing", "update-too-large", "non-finite", "dead-units"}
+    for warning in found:
+        assert warning.layers[0] == evil  # data stays as it is
+        for text in (warning.evidence.sentence, warning.evidence.brief, short(warning, TOGGLES)):
+            assert text.isprintable()
+    assert inert("hidden.0") == "hidden.0"
