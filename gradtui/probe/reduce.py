@@ -1,0 +1,118 @@
+"""Norms and counts of many tensors at once.
+
+Everything is accumulated in float64: the square of 1e-23 is 0 in float32, and that of 1e20 is infinite, while vanishing and
+exploding gradients are the subject. On a CPU, calling a reduction costs more than reducing a small tensor, so equal shapes are
+stacked first; everywhere else `torch._foreach_norm` does all tensors in one go without copying them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_STACKED_BELOW = 65_536
+"""Entries. Above it a tensor's own reduction costs more than calling it, and stacking would only copy."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some tensors of a list that are reduced together."""
+
+    members: tuple[int, ...]
+    """Their places in the list."""
+    stacked: bool
+
+
+def plan(tensors: Sequence[Tensor | None]) -> list[Batch]:
+    """How to reduce the tensors of a list like this one; what is missing or empty is left out."""
+    together: dict[object, list[int]] = defaultdict(list)
+    for index, tensor in enumerate(tensors):
+        if tensor is None or tensor.numel() == 0:
+            continue
+        small = tensor.device.type == "cpu" and tensor.numel() < _STACKED_BELOW
+        plain = tensor.layout == torch.strided and not tensor.is_complex()
+        key = (tensor.device, tensor.dtype, tensor.shape) if small and plain else tensor.device
+        together[key].append(index)
+    return [Batch(tuple(members), isinstance(key, tuple)) for key, members in together.items()]
+
+
+def members(batches: Sequence[Batch]) -> list[int]:
+    """The places of the tensors in the order in which their numbers come out."""
+    return [index for batch in batches for index in batch.members]
+
+
+def norms(tensors: Sequence[Tensor | None], batches: Sequence[Batch]) -> list[Tensor]:
+    """The 2-norms, one vector a batch."""
+    found = []
+    for batch in batches:
+        chosen = _members_of(tensors, batch)
+        if batch.stacked:
+            found.append(row_norms(torch.stack(chosen).view(len(chosen), -1)))
+        else:
+            real = [magnitudes(tensor) for tensor in chosen]
+            found.append(torch.stack(torch._foreach_norm(real, 2, dtype=wide(real[0]))))
+    return found
+
+
+def matrices(tensors: Sequence[Tensor | None], batches: Sequence[Batch], copy: bool = False) -> list[Tensor]:
+    """The tensors as rows of matrices, in the order of `members`: copies, or views where nothing has to be stacked."""
+    found = []
+    for batch in batches:
+        chosen = _members_of(tensors, batch)
+        if batch.stacked:
+            found.append(torch.stack(chosen).view(len(chosen), -1))
+        else:
+            rows = [dense(tensor).reshape(1, -1) for tensor in chosen]
+            found += [row.clone() if copy else row for row in rows]
+    return found
+
+
+def row_norms(matrix: Tensor) -> Tensor:
+    real = magnitudes(matrix)
+    norms: Tensor = torch.linalg.vector_norm(real, dim=1, dtype=wide(real))
+    return norms
+
+
+def norm(tensor: Tensor) -> Tensor:
+    real = magnitudes(tensor)
+    norm: Tensor = torch.linalg.vector_norm(real, dtype=wide(real))
+    return norm
+
+
+def largest(matrix: Tensor) -> Tensor:
+    """The largest absolute entry of every row; NaN where there is one. Sparse gradients may have no entries: 0."""
+    return matrix.abs().amax(1) if matrix.shape[1] else matrix.new_zeros(matrix.shape[0])
+
+
+def count_nonzero(matrix: Tensor) -> Tensor:
+    return torch.count_nonzero(matrix, dim=1)
+
+
+def count_nonfinite(matrix: Tensor) -> Tensor:
+    return torch.count_nonzero(matrix * 0, dim=1)  # 0 × inf and 0 × NaN are NaN, which is not zero
+
+
+def dense(tensor: Tensor) -> Tensor:
+    """The values that a tensor stores, as a dense tensor; a sparse gradient's entries for the same place are added up first."""
+    if tensor.layout == torch.strided:
+        return tensor
+    return tensor.coalesce().values() if tensor.layout == torch.sparse_coo else tensor.to_dense()
+
+
+def magnitudes(tensor: Tensor) -> Tensor:
+    """Real numbers with the tensor's norm: itself, or a complex one's absolute values."""
+    tensor = dense(tensor)
+    return tensor.abs() if tensor.is_complex() else tensor
+
+
+def wide(tensor: Tensor) -> torch.dtype:
+    """What to accumulate in: float64, where the device has it."""
+    return torch.float32 if tensor.device.type == "mps" else torch.float64
+
+
+def _members_of(tensors: Sequence[Tensor | None], batch: Batch) -> list[Tensor]:
+    return [tensor for index in batch.members if (tensor := tensors[index]) is not None]

@@ -1,0 +1,77 @@
+"""From one number a tensor on the device to one number a layer on the host.
+
+The parts of a frame put what they measured on one `Sheet`; each hands back a `Reader`, which makes sense of its share once the
+sheet has been fetched. So a frame costs one copy, however many layers it has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from gradtui.probe.reduce import wide
+from gradtui.stream.events import Numbers
+
+Reader = Callable[[list[float]], dict[str, Numbers]]
+"""Fetched numbers -> fields of `Frame`."""
+
+
+class Sheet:
+    """Numbers on their way to the host: collected on the device, copied once."""
+
+    def __init__(self) -> None:
+        self._pieces: list[Tensor] = []
+        self._length = 0
+
+    def put(self, values: Tensor) -> slice:
+        """Add values of any shape and real type; returns where they will be in what `fetch` returns."""
+        start = self._length
+        self._length += values.numel()
+        self._pieces.append(values.detach().reshape(-1).to(wide(values)))
+        return slice(start, self._length)
+
+    def put_all(self, vectors: Iterable[Tensor]) -> slice:
+        """Add several, one after the other."""
+        start = self._length
+        for vector in vectors:
+            self.put(vector)
+        return slice(start, self._length)
+
+    def fetch(self) -> list[float]:
+        """All values: the only device-to-host copy."""
+        if not self._pieces:
+            return []
+        device = self._pieces[0].device
+        numbers: list[float] = torch.cat([piece.to(device, non_blocking=True) for piece in self._pieces]).tolist()
+        return numbers
+
+
+def by_row(values: Iterable[tuple[int, float]], row_of: Sequence[int], rows: int, combine: Callable[[Sequence[float]], float]) -> Numbers:
+    """Combine the (tensor, value) pairs of each row's tensors; a row of which no tensor has a value gets None."""
+    found: list[list[float]] = [[] for _ in range(rows)]
+    for index, value in values:
+        found[row_of[index]].append(value)
+    return [combine(numbers) if numbers else None for numbers in found]
+
+
+def over(numbers: Numbers, others: Numbers, ratio: Callable[[float, float], float]) -> Numbers:
+    """Row by row, None where either is."""
+    pairs = zip(numbers, others, strict=True)
+    return [None if above is None or below is None else ratio(above, below) for above, below in pairs]
+
+
+def root_sum_square(values: Sequence[float]) -> float:
+    return math.sqrt(sum(value * value for value in values))
+
+
+def worst(values: Sequence[float]) -> float:
+    """The largest; NaN if any is."""
+    return math.nan if any(math.isnan(value) for value in values) else max(values)
+
+
+def rounded(fields: Mapping[str, Numbers]) -> dict[str, Numbers]:
+    """To seven significant digits: what float32 holds, and all that a recording needs."""
+    return {name: [None if number is None else float(f"{number:.7g}") for number in numbers] for name, numbers in fields.items()}

@@ -1,0 +1,102 @@
+"""One forward pass as a list of calls, in which tensors are told apart by identity.
+
+A tensor's identity is its object and its version: an in-place activation returns the very object it was given, one version on,
+so what it returns is not taken for the layer's own output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+Key = tuple[int, int]
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of one module. `entered` and `left` count the events of the whole pass, so they order calls and nest them."""
+
+    module: nn.Module
+    parent: Call | None
+    entered: int
+    inputs: list[Key]
+    left: int = -1
+    output: Key | None = None
+
+    def ancestors(self) -> Iterator[Call]:
+        call = self.parent
+        while call is not None:
+            yield call
+            call = call.parent
+
+
+@dataclass
+class Trace:
+    """The calls of the pass, in the order in which they were entered."""
+
+    calls: list[Call] = field(default_factory=list)
+    _open: list[Call] = field(default_factory=list)
+    _held: list[Tensor] = field(default_factory=list)
+    _events: int = 0
+
+    def enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        inputs = [self._key(tensor) for tensor in tensors((args, kwargs))]
+        call = Call(module, self._open[-1] if self._open else None, self._next_event(), inputs)
+        self.calls.append(call)
+        self._open.append(call)
+
+    def leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        # A model may catch an exception that one of its modules raised: such a call is never left.
+        while self._open and self._open[-1].module is not module:
+            self._open.pop()
+        if not self._open:
+            return
+        call = self._open.pop()
+        call.left = self._next_event()
+        first = next(tensors(output), None)
+        call.output = None if first is None else self._key(first)
+
+    def forget_tensors(self) -> None:
+        self._held.clear()
+
+    def _next_event(self) -> int:
+        self._events += 1
+        return self._events
+
+    def _key(self, tensor: Tensor) -> Key:
+        # Held until the pass is over: the identity of a freed tensor may be given to another.
+        self._held.append(tensor)
+        return id(tensor), 0 if tensor.is_inference() else tensor._version
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    """Every tensor in nested tuples, lists and mappings, in order; anything else holds none."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from tensors(item)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from tensors(item)
+
+
+@contextmanager
+def traced(modules: Iterable[nn.Module]) -> Iterator[Trace]:
+    """Record the calls of `modules` while the context is open; no hook outlives it."""
+    trace = Trace()
+    handles: list[RemovableHandle] = []
+    try:
+        for module in modules:
+            handles.append(module.register_forward_pre_hook(trace.enter, with_kwargs=True))
+            handles.append(module.register_forward_hook(trace.leave))
+        yield trace
+    finally:
+        for handle in handles:
+            handle.remove()
+        trace.forget_tensors()
