@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradtui.lab.errors import SettingError
+from gradtui.lab.families import is_own
 from gradtui.stream.events import Value
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ def by_the_step(_: Learner, __: Settings) -> str:
     return ""
 
 
+def needs(families: set[str], why: str) -> Callable[[Scenario], str]:
+    """For toggles of some families; `why` is the reason for the others, `{model}` in it is theirs."""
+
+    def applies(scenario: Scenario) -> str:
+        model = "network of your own" if is_own(scenario.model) else scenario.model
+        return "" if scenario.model in families else why.format(model=model)
+
+    return applies
+
+
 @dataclass(frozen=True)
 class Declaration:
     """One toggle. A choice has `choices`; a number has `minimum` and `maximum`."""
@@ -47,7 +58,10 @@ class Declaration:
     applies: Callable[[Scenario], str] = everywhere
     """The reason why it does not apply to a scenario; empty: it does."""
     apply: Callable[[Learner, Settings], str] = by_the_step
-    """Brings the setting, already in `settings`, into force between two steps; returns what a person should know of how."""
+    """Brings the setting, already in `settings`, into force between two steps; returns what a person should know of how.
+    Raises SettingError where the network turns out to have nothing to change."""
+    adapt: Callable[[Declaration, Scenario], Declaration] = lambda toggle, _: toggle
+    """The toggle as one scenario has it: a network's own values are choices of that network only."""
 
     def check(self, value: Value) -> Value:
         """`value` as this toggle keeps it. Raises SettingError."""

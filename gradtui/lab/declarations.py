@@ -7,14 +7,12 @@ any trainer has started.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gradtui.lab.declaration import Declaration, Settings
+from gradtui.lab.declaration import Declaration, Settings, needs
 
 if TYPE_CHECKING:
     from gradtui.lab.learner import Learner
-    from gradtui.lab.scenario import Scenario
 
 
 def _set_norm(learner: Learner, settings: Settings) -> str:
@@ -53,13 +51,6 @@ def _set_lr(learner: Learner, _: Settings) -> str:
     return ""
 
 
-def _needs(families: set[str], why: str) -> Callable[[Scenario], str]:
-    def applies(scenario: Scenario) -> str:
-        return "" if scenario.model in families else why.format(model=scenario.model)
-
-    return applies
-
-
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "identity")
 INITS = ("xavier", "he", "lecun", "orthogonal", "gaussian", "zeros", "constant")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
@@ -89,7 +80,7 @@ TOGGLES: tuple[Declaration, ...] = (
         default="off",
         choices=("off", "on", "no_affine"),
         hotkey="n",
-        applies=_needs({"mlp", "resnet"}, "a {model} has no batch normalisation here"),
+        applies=needs({"mlp", "resnet"}, "a {model} has no batch normalisation here"),
         apply=_set_norm,
     ),
     Declaration(
@@ -99,7 +90,7 @@ TOGGLES: tuple[Declaration, ...] = (
         default="off",
         choices=("off", "scaled", "plain"),
         hotkey="s",
-        applies=_needs({"mlp", "resnet"}, "a {model} has no place for a skip here"),
+        applies=needs({"mlp", "resnet"}, "a {model} has no place for a skip here"),
         apply=_set_skip,
     ),
     Declaration(
@@ -173,7 +164,7 @@ TOGGLES: tuple[Declaration, ...] = (
         maximum=1000,
         whole=True,
         live=False,
-        applies=_needs({"mlp"}, "the depth of a {model} is its own"),
+        applies=needs({"mlp"}, "the depth of a {model} is its own"),
     ),
     Declaration(
         "width",
@@ -184,7 +175,7 @@ TOGGLES: tuple[Declaration, ...] = (
         maximum=4096,
         whole=True,
         live=False,
-        applies=_needs({"mlp"}, "the width of a {model} is its own"),
+        applies=needs({"mlp"}, "the width of a {model} is its own"),
     ),
     Declaration("batch", "batch", "Examples in a batch.", default=64, minimum=2, maximum=4096, whole=True, live=False),
     Declaration("pace", "pace", "Steps a second, so that an eye can follow; 0: as fast as it goes.", default=0.0, maximum=1e6, hotkey="p"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -34,27 +35,61 @@ class Family:
 
     about: str
     data: tuple[str, ...]
+    own_data: bool = False
+    """Whether it can also take a data set of a user's own, given as `package.module:function`."""
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
 FAMILIES: Mapping[str, Family] = {
-    "mlp": Family("a multi-layer perceptron: `depth` hidden layers of equal `width`", data=("digits",)),
+    "mlp": Family(
+        "a multi-layer perceptron: `depth` hidden layers of equal `width`",
+        data=("digits", "spirals", "mnist", "cifar10"),
+        own_data=True,
+        options={"bias": Option(0.0, -1e3, 1e3), "loss_factor": Option(1.0, 1e-30, 1e30)},
+    ),
+    "bag": Family(
+        "an embedding of tokens, averaged over the sentence, and one hidden layer",
+        data=("tokens",),
+        options={"dimensions": Option(16, 1, 4096)},
+    ),
     "resnet": Family(
         "a CIFAR-style network of 6n+2 layers (He 2016) in three stages",
-        data=("digits",),
+        data=("digits", "mnist", "cifar10"),
+        own_data=True,
         options={"n": Option(5, 1, 200), "channels": Option(8, 1, 512)},
     ),
 }
 
 
+OWN_MODEL_DATA = ("digits", "mnist", "cifar10", "spirals")
+"""The lab's data sets that a user's own network can ask for."""
+
+
+def is_own(name: str) -> bool:
+    """Whether a model or a data set is a user's own, `package.module:function`, rather than one of the lab's."""
+    return ":" in name
+
+
+def data_choices(model: str, data: str) -> tuple[str, ...]:
+    """The data sets that `model` can train on in a scenario whose own is `data`."""
+    known = OWN_MODEL_DATA if is_own(model) else FAMILIES[model].data
+    return (data, *known) if is_own(data) else known
+
+
 def check(model: str, data: str, options: Mapping[str, Value]) -> None:
-    """Raises SettingError unless `model` is a family that takes `data` and `options`."""
-    if model not in FAMILIES:
-        raise SettingError(f"model is {model!r}; {_nearest(model, FAMILIES)}")
-    family = FAMILIES[model]
-    if data not in family.data:
-        raise SettingError(f"data is {data!r}; {_nearest(data, family.data)}")
-    resolved(model, options)
+    """Raises SettingError unless `model` is a family, or of the user's own, and takes `data` and `options`."""
+    for key, name in (("model", model), ("data", data)):
+        if is_own(name) and not re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", name):
+            raise SettingError(f"{key} is {name!r}; one of your own is package.module:function")
+    if not is_own(model) and model not in FAMILIES:
+        raise SettingError(f"model is {model!r}; {_nearest(model, FAMILIES)}, or package.module:function")
+    if is_own(data):
+        if not is_own(model) and not FAMILIES[model].own_data:
+            raise SettingError(f"data is {data!r}; a {model} takes {' or '.join(FAMILIES[model].data)} only")
+    elif data not in (known := data_choices(model, data)):
+        raise SettingError(f"data is {data!r}; {_nearest(data, known)}")
+    if not is_own(model):
+        resolved(model, options)
 
 
 def resolved(model: str, options: Mapping[str, Value]) -> dict[str, int | float]:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from gradtui.lab import data, models, toggles
+from gradtui.lab.errors import SettingError
 from gradtui.lab.learner import Learner, Measured
 from gradtui.lab.scenario import Scenario
 from gradtui.stream.events import Layer, Value
@@ -51,7 +52,11 @@ class Session:
         """Bring a toggle into force between two steps; returns the value as kept and a note. Raises SettingError."""
         value = toggles.check(self.scenario, key, value)
         toggle = toggles.declared(key)
-        self.settings[key] = value
+        before, self.settings[key] = self.settings[key], value
         if not toggle.live:
             return value, "in force at the next restart"
-        return value, toggle.apply(self.learner, self.settings)
+        try:
+            return value, toggle.apply(self.learner, self.settings)
+        except SettingError:
+            self.settings[key] = before
+            raise

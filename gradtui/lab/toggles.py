@@ -37,9 +37,15 @@ def declared(key: str) -> Declaration:
     raise SettingError(f"{key}: no such toggle; " + (f"did you mean {near[0]}?" if near else f"there are {', '.join(BY_KEY)}"))
 
 
+def of(scenario: Scenario) -> list[Declaration]:
+    """Every toggle as `scenario` has it, those that do not apply included."""
+    return [toggle.adapt(toggle, scenario) for toggle in TOGGLES]
+
+
 def check(scenario: Scenario, key: str, value: Value) -> Value:
     """`value` as the toggle keeps it. Raises SettingError for an unknown key, a wrong value, or a toggle that does not apply."""
     toggle = declared(key)
+    toggle = toggle.adapt(toggle, scenario)
     if reason := toggle.applies(scenario):
         raise SettingError(f"{key}: does not apply to {scenario.name or 'this scenario'}: {reason}")
     return toggle.check(value)
@@ -47,7 +53,7 @@ def check(scenario: Scenario, key: str, value: Value) -> Value:
 
 def initial(scenario: Scenario, changes: Mapping[str, Value] | None = None) -> dict[str, Value]:
     """Every toggle that applies to `scenario`, with the value it starts with. Raises SettingError."""
-    settings = {toggle.key: toggle.default for toggle in TOGGLES if not toggle.applies(scenario)}
+    settings = {toggle.key: toggle.default for toggle in of(scenario) if not toggle.applies(scenario)}
     for key, value in (scenario.settings | dict(changes or {})).items():
         settings[key] = check(scenario, key, value)
     return settings
@@ -55,7 +61,7 @@ def initial(scenario: Scenario, changes: Mapping[str, Value] | None = None) -> d
 
 def offered(scenario: Scenario, settings: Mapping[str, Value]) -> list[Toggle]:
     """The toggles as `hello` carries them: those that do not apply come with the reason."""
-    return [_offer(toggle, toggle.applies(scenario), settings) for toggle in TOGGLES]
+    return [_offer(toggle, toggle.applies(scenario), settings) for toggle in of(scenario)]
 
 
 def _offer(toggle: Declaration, reason: str, settings: Mapping[str, Value]) -> Toggle:
