@@ -9,8 +9,8 @@ from gradtui.stream.events import Toggle, Value
 
 
 def inert(text: str) -> str:
-    """`text` from outside with what a terminal would obey (escape sequences, line breaks) replaced."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """`text` from outside with what a terminal would obey (escape sequences, line breaks) spelled out: `\\x1b[31m`."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def span_of(names: Sequence[str]) -> str:

@@ -23,6 +23,10 @@ class RunError(Exception):
     """A run directory that cannot be used; the message names it and says what would be right."""
 
 
+class NoSuchRunError(RunError):
+    """There is no run where one was looked for."""
+
+
 @dataclass(frozen=True)
 class RunDirectory:
     """The paths in one run directory."""
@@ -93,12 +97,12 @@ def _claim(where: Path) -> RunDirectory:
 def find(run: str | None = None) -> RunDirectory:
     """The run that `run` names: a directory, its `events.jsonl`, or a name (or its beginning) under `runs_root()`; the newest for None.
 
-    Raises RunError when there is none, when the name fits several, or when the directory holds no events.
+    Raises NoSuchRunError when there is none, when the name fits several, or when the directory holds no events.
     """
     if run is None:
         runs = all_runs()
         if not runs:
-            raise RunError(f"no runs yet under {runs_root()}; start one with: gradtui run deep-sigmoid")
+            raise NoSuchRunError(f"no runs yet under {runs_root()}; start one with: gradtui run deep-sigmoid")
         return runs[0]
     path = Path(run).expanduser()
     try:
@@ -107,25 +111,25 @@ def find(run: str | None = None) -> RunDirectory:
         if path.is_dir():
             return _with_events(path)
         if path.exists():
-            raise RunError(f"{run}: is a file, not a run directory; a run directory holds {EVENTS}")
+            raise NoSuchRunError(f"{run}: is a file, not a run directory; a run directory holds {EVENTS}")
     except OSError as error:
-        raise RunError(f"{run}: cannot be read: {error.strerror}") from None
+        raise NoSuchRunError(f"{run}: cannot be read: {error.strerror}") from None
     fitting = [r for r in all_runs() if r.name.startswith(run)]
     if len(fitting) == 1 or any(r.name == run for r in fitting):
         return next((r for r in fitting if r.name == run), fitting[0])
     if fitting:
-        raise RunError(f"{run}: fits {len(fitting)} runs ({', '.join(r.name for r in fitting[:3])} …); name one of them")
-    raise RunError(f"{run}: no such run; gradtui runs lists them")
+        raise NoSuchRunError(f"{run}: fits {len(fitting)} runs ({', '.join(r.name for r in fitting[:3])} …); name one of them")
+    raise NoSuchRunError(f"{run}: no such run; gradtui runs lists them")
 
 
 def _with_events(path: Path) -> RunDirectory:
     run = RunDirectory(path)
     if not os.access(path, os.R_OK | os.X_OK):
-        raise RunError(f"{path}: cannot be read: it belongs to someone else or denies access")
+        raise NoSuchRunError(f"{path}: cannot be read: it belongs to someone else or denies access")
     if not run.events.exists():
-        raise RunError(f"{path}: is not a run directory: it holds no {EVENTS}")
+        raise NoSuchRunError(f"{path}: is not a run directory: it holds no {EVENTS}")
     if not os.access(run.events, os.R_OK):
-        raise RunError(f"{run.events}: cannot be read: permission denied")
+        raise NoSuchRunError(f"{run.events}: cannot be read: permission denied")
     return run
 
 

@@ -1,0 +1,173 @@
+"""The commands and their flags. Each body is a few lines that call into a room below, imported when it is needed: what
+answers at once (`--version`, `--help`, completion) imports nothing but click.
+
+Exit codes are an API: 0 finished, 1 a warning or an expectation failed, 2 usage or a bad file, 3 the trainer crashed,
+4 no such scenario or run, 128 + signal.
+"""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from gradtui import __version__, exits
+from gradtui import cli_types as types
+
+
+def _remember(context: click.Context, option: click.Parameter, given: bool) -> None:
+    if given:
+        context.meta[f"gradtui.{option.name}"] = True
+
+
+def _screen_flags(command: Callable[..., int]) -> Callable[..., int]:
+    """Flags of whatever opens a screen, remembered for it: they may stand before the command's name or after."""
+    ascii = click.option("--ascii", is_flag=True, callback=_remember, expose_value=False, help="Draw with ASCII characters only.")
+    mouse = click.option("--no-mouse", is_flag=True, callback=_remember, expose_value=False, help="Leave the mouse to the terminal.")
+    return ascii(mouse(command))
+
+
+def _headless_flags(command: Callable[..., int]) -> Callable[..., int]:
+    headless = click.option("--headless", is_flag=True, help="Print instead of drawing a screen.")
+    json = click.option("--json", is_flag=True, help="With --headless: every event and warning as a line of JSON.")
+    return headless(json(command))
+
+
+class Commands(click.Group):
+    """A group whose commands end quietly when nobody reads their output any more."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            code = super().invoke(context)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            code = exits.BROKEN_PIPE
+        if code == exits.BROKEN_PIPE:
+            exits.silence_stdout()
+        return code
+
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="gradtui")
+@_screen_flags
+@click.pass_context
+def cli(context: click.Context) -> int:
+    """The gradient debugger that lives in a terminal.
+
+    Without a command: pick a scenario, and watch it train.
+    """
+    if context.invoked_subcommand:
+        return 0
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        click.echo(context.get_usage(), err=True)
+        return exits.USAGE
+    from gradtui import cli_screen
+
+    return cli_screen.pick()
+
+
+@cli.command()
+@click.argument("scenario", shell_complete=types.scenarios)
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="Stop after N steps. On the screen: go on until you leave.")
+@click.option("--seed", type=click.IntRange(0, 2**53 - 1), metavar="S", help="Seed of the weights and the batches.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--set", multiple=True, shell_complete=types.settings, metavar="KEY=VALUE", help="A toggle's value from the start.")
+@click.option("--at", multiple=True, metavar="STEP:KEY=VALUE", help="A toggle's value from a step on.")
+@click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="Toggles and expectations, one a line.")
+@click.option("--rate", type=types.hertz, metavar="HZ", help="Frames by the clock, as on the screen (10 a second).")
+@click.option("--every", type=click.IntRange(1), metavar="STEPS", help="Frames by the step, as without a screen: reproducible.")
+@click.option("--pace", type=types.pace, metavar="STEPS", help="Steps a second; 0: as fast as it goes, as without a screen.")
+@click.option("--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="A new directory for the recording.")
+@click.option("--detach", is_flag=True, help="Start it, print where it is recorded, and leave it running.")
+@_headless_flags
+@click.option(
+    "--fail-on", multiple=True, shell_complete=types.warnings, metavar="WARNING|any", help="With --headless: exit 1 if it opened."
+)
+@_screen_flags
+def run(**flags: Any) -> int:
+    """Train SCENARIO (a preset's name or a TOML file) and watch it."""
+    from gradtui import cli_run
+
+    return cli_run.run(cli_run.Flags(**flags))
+
+
+@cli.command()
+@click.argument("run", shell_complete=types.runs, required=False)
+@_headless_flags
+@_screen_flags
+def attach(run: str | None, headless: bool, json: bool) -> int:
+    """Follow RUN: a run's name, its beginning, or its directory. The newest if none is named."""
+    from gradtui import cli_run
+
+    return cli_run.attach(run, headless, json)
+
+
+@cli.command("list")
+@click.option("--json", is_flag=True, help="One scenario a line, as JSON.")
+def list_scenarios(json: bool) -> None:
+    """The scenarios, and what each shows."""
+    from gradtui import listing
+
+    click.echo(listing.scenarios_json() if json else listing.scenarios_text(), nl=False)
+
+
+@cli.command()
+@click.argument("scenario", shell_complete=types.scenarios)
+@click.option("--json", is_flag=True, help="The scenario whole, as JSON.")
+def show(scenario: str, json: bool) -> None:
+    """A scenario: what it shows, why, what to try, and its toggles."""
+    from gradtui import listing
+
+    click.echo(listing.scenario_json(scenario) if json else listing.scenario_text(scenario), nl=False)
+
+
+@cli.command()
+@click.option("--json", is_flag=True, help="One run a line, as JSON.")
+def runs(json: bool) -> None:
+    """The recorded runs, the newest first."""
+    from gradtui import listing
+
+    click.echo(listing.runs_json() if json else listing.runs_text(), nl=False)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Shell completion: eval "$(gradtui completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(cli, {}, "gradtui", "_GRADTUI_COMPLETE").source())
+
+
+def main() -> NoReturn:
+    """The console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets question marks, not a traceback
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    """Run the command; whatever a user can cause becomes one line on standard error and an exit code."""
+    try:
+        code = cli.main(prog_name="gradtui", standalone_mode=False)
+    except click.ClickException as error:
+        exits.complain(error.format_message())
+        return error.exit_code
+    except click.Abort:
+        return exits.SIGNALLED + signal.SIGINT
+    except exits.Interrupted as interrupted:
+        return interrupted.code
+    except Exception as error:
+        known = exits.code_of(error)
+        if known is None:
+            raise
+        exits.complain(exits.explain(error))
+        return known
+    return code if isinstance(code, int) else 0

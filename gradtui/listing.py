@@ -1,0 +1,143 @@
+"""The lists: scenarios, one scenario, and recorded runs, as text or as lines of JSON."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from gradtui.diagnose.words import inert, setting
+from gradtui.lab import toggles
+from gradtui.lab.declarations import TOGGLES
+from gradtui.lab.scenario import Scenario, catalog, load
+from gradtui.stream.events import End, Event, Frame, Hello, decode, spell_nonfinite
+from gradtui.stream.liveness import gone
+from gradtui.stream.run_directory import RunDirectory, all_runs
+
+WIDTH = 100
+ENDS = 4 << 20
+"""Bytes read at each end of a recording: more than a frame of a thousand layers."""
+
+
+def scenarios_text() -> str:
+    lines: list[str] = []
+    group = ""
+    for scenario in catalog():
+        if scenario.group != group:
+            group = scenario.group
+            lines += ["", group] if lines else [group]
+        lines.append(f"  {scenario.name:<22} {inert(scenario.shows)}")
+    return "\n".join(lines) + "\n"
+
+
+def scenarios_json() -> str:
+    return _json_lines(catalog())
+
+
+def scenario_json(name: str) -> str:
+    return _json_lines([load(name)])
+
+
+def scenario_text(name: str) -> str:
+    """Raises what scenario.load raises."""
+    scenario = load(name)
+    blocks = [f"{inert(scenario.title)}\n{inert(scenario.shows)}"]
+    blocks += [_paragraph(head, text) for head, text in (("Symptom", scenario.symptom), ("Cause", scenario.cause)) if text]
+    blocks += [_items(head, texts) for head, texts in (("Try", scenario.try_), ("Do not expect", scenario.expect_not)) if texts]
+    blocks += [_paragraph("Paper", scenario.paper)] if scenario.paper else []
+    blocks.append(_toggles(scenario))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _toggles(scenario: Scenario) -> str:
+    settings = toggles.initial(scenario)
+    lines = [f"  {setting(t.key, settings[t.key]):<24} {t.range}" for t in TOGGLES if t.key in settings]
+    return "\n".join(["Toggles, as they start, for --set, --at and the screen", *lines])
+
+
+def _paragraph(head: str, text: str) -> str:
+    return f"{head}\n{_wrapped(text, '  ')}"
+
+
+def _items(head: str, texts: list[str]) -> str:
+    return "\n".join([head, *(_wrapped(text, "  - ") for text in texts)])
+
+
+def _wrapped(text: str, first: str) -> str:
+    return textwrap.fill(inert(text), WIDTH, initial_indent=first, subsequent_indent=" " * len(first))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What a recording's two ends tell."""
+
+    run: str
+    path: str
+    scenario: str
+    state: str
+    """`running`, `finished`, `stopped`, `crashed` (the trainer is gone, too), or `unknown` from another host."""
+    step: int
+    started: float
+    """Seconds since the epoch."""
+
+
+def runs_text() -> str:
+    rows = [
+        f"{inert(run.run):<42} {run.state:<9} {run.step:>8}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(run.started))}"
+        for run in map(recorded, all_runs())
+    ]
+    return "\n".join([f"{'run':<42} {'state':<9} {'step':>8}  started", *rows]) + "\n" if rows else ""
+
+
+def runs_json() -> str:
+    return _json_lines(map(recorded, all_runs()))
+
+
+def recorded(run: RunDirectory) -> Recorded:
+    """A run in short, without reading all of it. A recording without a whole first line is `unknown`."""
+    first, last = _ends(run)
+    hello = next((event for event in first if isinstance(event, Hello)), None)
+    newest = next((event for event in reversed(last) if isinstance(event, Hello)), hello)
+    step = next((event.step for event in reversed(last) if isinstance(event, (Frame, End))), -1)
+    return Recorded(
+        run=run.name,
+        path=str(run.path),
+        scenario=str(hello.scenario.get("name", "")) if hello else "",
+        state=_state(newest, last[-1] if last else None),
+        step=step,
+        started=hello.started if hello else run.events.stat().st_mtime,
+    )
+
+
+def _state(hello: Hello | None, last: Event | None) -> str:
+    if isinstance(last, End):
+        return last.reason
+    if hello is None:
+        return "unknown"
+    return "crashed" if gone(hello) else "running"
+
+
+def _ends(run: RunDirectory) -> tuple[list[Event], list[Event]]:
+    """The first event, and the events among the last bytes."""
+    with run.events.open("rb") as file:
+        first = file.readline(ENDS)
+        file.seek(max(0, file.seek(0, 2) - ENDS))
+        last = file.read().rpartition(b"\n")[0].split(b"\n")
+    return _readable([first]), _readable(last)
+
+
+def _readable(lines: Iterable[bytes]) -> list[Event]:
+    events = []
+    for line in lines:
+        try:
+            events.append(decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+    return events
+
+
+def _json_lines(items: Iterable[object]) -> str:
+    return "".join(msgspec.json.encode(spell_nonfinite(msgspec.to_builtins(item))).decode() + "\n" for item in items)
