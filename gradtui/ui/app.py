@@ -1,0 +1,207 @@
+"""The Textual app: wires the screens to whoever opened them, and leaves the terminal as it was however it ends.
+
+    from gradtui.ui.app import Choice, GradApp, Outcome, Watched
+
+    terminal.prepare(os.environ)                      # before the first import of textual
+    app = GradApp(Watched(run, trainer))              # a run that this process started
+    app = GradApp(Watched(run))                       # attached: leaving never asks and never touches the training
+    app = GradApp(choices=[Choice(…)], start=start)   # the list of scenarios; start(name) -> Watched, raises RunError or ValueError
+    outcome = app.run(mouse=True)                     # Outcome, also when a signal ended it; None only after an internal error
+
+`restart(run, settings) -> Trainer` starts a new trainer in a run directory whose trainer has ended (key `r`); without it `r`
+restarts living trainers only. `ascii=True` shows nothing but ASCII. Nothing is stopped here: the caller looks at
+`outcome.choice` ("stop", "detach", or "leave" when there was nothing to decide) once the terminal is restored, and at
+`app.return_code` (0, or 128 + the signal's number). Whoever gives `start` keeps the trainers it started: leaving a run for
+the list sends `stop` or `detach` as a command and does not wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
+from textual.screen import Screen
+
+from gradtui.diagnose.words import inert
+from gradtui.stream.run_directory import RunError
+from gradtui.ui import help, shot
+from gradtui.ui.leave import LeaveScreen
+from gradtui.ui.life import Trainer
+from gradtui.ui.picker import Choice, Picker
+from gradtui.ui.plain import AsciiFilter
+from gradtui.ui.run_screen import Restart, RunScreen, Watched
+from gradtui.ui.theme import FULL, SIXTEEN
+
+__all__ = ["Choice", "GradApp", "Outcome", "Trainer", "Watched"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a person left: `stop`, `detach`, or `leave` where there was nothing to decide; and the run that was on screen."""
+
+    choice: str
+    watched: Watched | None
+
+
+class GradApp(App[Outcome]):
+    """The gradient debugger's screens."""
+
+    TITLE = "gradtui"
+    CSS_PATH = "app.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-high")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "leave", "Leave", id="app.leave", tooltip="Leave; while it trains, asks whether to stop it."),
+        Binding("ctrl+c,ctrl+q", "leave", "Leave", id="app.leave.always", show=False, priority=True, tooltip="Leave, from anywhere."),
+        Binding("escape", "scenarios", "Scenarios", id="app.back", show=False, tooltip="Back to the list of scenarios."),
+        Binding("question_mark,f1", "help", "Help", id="app.help", key_display="?", tooltip="All keys, and what the signs mean."),
+        Binding("f8", "shot", "Picture", id="app.shot", show=False, tooltip="Save the screen as SVG and as text."),
+        Binding("ctrl+z", "suspend_process", "Suspend", id="app.suspend", show=False, tooltip="Back to the shell; fg returns."),
+    ]
+
+    def __init__(
+        self,
+        watched: Watched | None = None,
+        *,
+        choices: Sequence[Choice] = (),
+        start: Callable[[str], Watched] | None = None,
+        restart: Restart | None = None,
+        ascii: bool = False,
+    ) -> None:
+        super().__init__()
+        self._watched = watched
+        self._choices = choices
+        self._start = start
+        self._restart = restart
+        self._ascii = AsciiFilter() if ascii else None
+        self.animation_level = "none"
+        self.register_theme(FULL)
+        self.register_theme(SIXTEEN)
+        self.theme = SIXTEEN.name if self.console.color_system == "standard" else FULL.name
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), *([self._ascii] if self._ascii else [])]
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return FULL.variables  # for Textual's own themes, which the palette offers
+
+    def on_mount(self) -> None:
+        if not self.is_headless:
+            self._mind_the_terminal()
+        if self._choices:
+            self.push_screen(Picker(self._choices))
+        if self._watched is not None:
+            self._show(self._watched)
+
+    def _mind_the_terminal(self) -> None:
+        """End properly on signals and when the terminal is gone: Textual itself would leave it raw, or spin on its end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            loop.add_signal_handler(number, self._end, 128 + number)
+        terminal = select.poll()
+        terminal.register(0, 0)
+
+        def check() -> None:
+            if any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in terminal.poll(0)):
+                self._end(128 + signal.SIGHUP)
+
+        self.set_interval(0.5, check)
+
+    def _end(self, code: int) -> None:
+        """Leave without a question: the trainer ends with the viewer that started it."""
+        screen = self.run_screen
+        self.exit(Outcome("stop" if screen and screen.training else "leave", screen.watched if screen else None), return_code=code)
+
+    def _show(self, watched: Watched) -> None:
+        self.push_screen(RunScreen(watched, restart=self._restart, ascii=self._ascii is not None))
+
+    @property
+    def run_screen(self) -> RunScreen | None:
+        """The run that is being shown, whatever lies over it."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, RunScreen)), None)
+
+    @on(Picker.Chosen)
+    def _chosen(self, chosen: Picker.Chosen) -> None:
+        if self._start is None:
+            return
+        try:
+            self._show(self._start(chosen.name))
+        except (RunError, ValueError) as error:
+            self.notify(inert(str(error)), severity="error", markup=False)
+
+    # Leaving
+
+    def action_leave(self) -> None:
+        screen = self.run_screen
+        if isinstance(self.screen, LeaveScreen):  # asked twice: meant it
+            self._end(0)
+        elif screen is not None and screen.training:
+            self.push_screen(LeaveScreen(), partial(self._left, screen))
+        else:
+            self.exit(Outcome("leave", screen.watched if screen else None))
+
+    def _left(self, screen: RunScreen, answer: str | None) -> None:
+        if answer in ("stop", "detach"):
+            self.exit(Outcome(answer, screen.watched))
+
+    def action_scenarios(self) -> None:
+        screen = self.run_screen
+        if screen is None or not self._choices or self.screen is not screen:
+            return
+        if screen.training:
+            self.push_screen(LeaveScreen(), partial(self._left_for_the_list, screen))
+        else:
+            self.pop_screen()
+
+    def _left_for_the_list(self, screen: RunScreen, answer: str | None) -> None:
+        if answer in ("stop", "detach"):
+            problem = screen.controls.do(answer)
+            if problem:
+                screen.tell(problem)
+            self.pop_screen()
+
+    # Help, palette, pictures
+
+    def action_help(self) -> None:
+        screen = self.run_screen
+        hello = screen.feed.state.hello if screen else None
+        self.push_screen(help.TextScreen("Keys", help.rows(self.key_sections(), hello.toggles if hello else [])))
+
+    def key_sections(self) -> list[tuple[str, list[Binding]]]:
+        """Every binding that means something on the present screen, by where it is bound."""
+        nodes = [self.screen, *self.screen.query("LayerBars, TogglesPanel"), self]
+        titles = {"RunScreen": "Training", "LayerBars": "Bars", "TogglesPanel": "Toggles panel (tab goes there)", "GradApp": "Everywhere"}
+        return [(titles.get(type(node).__name__, "Here"), _described(type(node).BINDINGS)) for node in nodes]
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        for node, binding, enabled, tooltip in screen.active_bindings.values():
+            if enabled and binding.id and not binding.id.startswith("toggle.") and binding.description:
+                title = f"{binding.description} ({help.key_names(binding)})"
+                yield SystemCommand(title, tooltip, partial(self.run_action, binding.action, node))
+        if isinstance(screen, RunScreen) and screen.feed.state.hello:
+            for toggle in screen.feed.state.hello.toggles:
+                change = partial(screen.change, toggle.key, 1)
+                yield SystemCommand(f"Toggle {inert(toggle.label)}", "The next value, or type a number.", change)
+
+    def action_shot(self) -> None:
+        screen = self.run_screen
+        try:
+            path = shot.save(self, f"gradtui-{screen.watched.run.name}" if screen else "gradtui")
+        except OSError as error:
+            self.notify(f"the picture cannot be written: {error}", severity="error", markup=False)
+        else:
+            self.notify(f"saved {path} and .txt", markup=False)
+
+
+def _described(bindings: Sequence[BindingType]) -> list[Binding]:
+    """The bindings with words of their own; the toggles' keys are listed with the toggles."""
+    return [binding for binding in bindings if isinstance(binding, Binding) and binding.tooltip]

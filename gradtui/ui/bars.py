@@ -1,0 +1,307 @@
+"""All layers as horizontal bars on one logarithmic axis, in network order, so that the slope over depth is the picture.
+
+A frame costs what is on screen: only rows in view are drawn, and only what looks different is repainted. Textual resends
+a changed row from its widget's left edge, so a row is cut into columns that are widgets of their own: the name, slices of
+the bar, the figures. A bar that grows by a cell costs one slice (about 70 bytes; one widget per row cost 300).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, ScrollableContainer, Vertical
+from textual.geometry import Region
+from textual.message import Message
+
+from gradtui.stream.events import Frame, Layer, Numbers
+from gradtui.ui import rows
+from gradtui.ui.lines import Lines, Row
+from gradtui.ui.measures import MEASURES, Measure, at
+from gradtui.ui.scale import state
+
+SLICES = 8
+LONGEST_NAME = 24
+
+
+class Column(Lines):
+    """A column of the bars; draws row `y` when Textual asks for it or when it is checked for changes."""
+
+    def __init__(self, draw: Callable[[int], Row], pick: Callable[[int], None]) -> None:
+        super().__init__()
+        self._draw = draw
+        self._pick = pick
+        self._shown: dict[int, Row] = {}
+
+    def row(self, y: int) -> Row:
+        self._shown[y] = self._draw(y)
+        return self._shown[y]
+
+    def check(self, visible: range) -> None:
+        """Repaint those of the visible rows that no longer look as they are shown."""
+        for y in visible:
+            if self._draw(y) != self._shown.get(y):
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def forget(self) -> None:
+        """Everything changed: repaint it all."""
+        self._shown.clear()
+        self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        self._pick(event.y)
+
+
+class Header(Lines):
+    """The axis over the bars."""
+
+
+class Body(ScrollableContainer, can_focus=False, inherit_bindings=False):
+    """The window that the columns scroll in."""
+
+
+class LayerBars(Vertical, can_focus=True):
+    """The bars, with a cursor, a filter and a choice of what they show."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "cursor(-1)", "Up", id="bars.up", show=False, tooltip="The layer above."),
+        Binding("down,j", "cursor(1)", "Down", id="bars.down", show=False, tooltip="The layer below."),
+        Binding("pageup", "page(-1)", "Page up", id="bars.pageup", show=False, tooltip="One screenful up."),
+        Binding("pagedown", "page(1)", "Page down", id="bars.pagedown", show=False, tooltip="One screenful down."),
+        Binding("home,g", "cursor(-1000000)", "First", id="bars.first", show=False, tooltip="The first layer."),
+        Binding("end,G", "cursor(1000000)", "Last", id="bars.last", show=False, tooltip="The last layer."),
+        Binding("enter", "detail", "Layer", id="bars.detail", tooltip="All numbers of the layer under the cursor."),
+    ]
+
+    class Picked(Message):
+        """A layer was asked about."""
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.measure: Measure = MEASURES[0]
+        self.theory: Numbers = []
+        """A mark per layer at what theory predicts for it; empty: none."""
+        self.filter = ""
+        self.worst_first = False
+        """Too few rows on screen for the network: show those in trouble."""
+        self._layers: Sequence[Layer] = ()
+        self._rows: list[int | str] = []
+        self._cursor = 0
+        self._frame: Frame | None = None
+        self._figures: Frame | None = None
+        self._ghost: Frame | None = None
+        self._values: Numbers = []
+        self._flags: Mapping[str, str] = {}
+        self._axes = {measure.key: measure.axis for measure in MEASURES}
+        self._drawn: dict[int, tuple[str, str]] = {}
+        self._bar_width = 0
+        self._name_width = LONGEST_NAME
+        self._header = Header(id="axis")
+        self._names = Column(self._name_row, self._pick)
+        self._slices = [Column(self._slice_row(i), self._pick) for i in range(SLICES)]
+        self._cuts = [0] * (SLICES + 1)
+        self._numbers = Column(self._number_row, self._pick)
+        self._body = Body(Horizontal(self._names, *self._slices, self._numbers, id="columns"), id="body")
+
+    def compose(self) -> ComposeResult:
+        yield self._header
+        yield self._body
+
+    # What is shown
+
+    def describe(self, layers: Sequence[Layer]) -> None:
+        """A run begins (again): these are its layers."""
+        self._layers = layers
+        self._frame = self._ghost = self._figures = None
+        self._values = []
+        self._cursor = 0
+        self._lay_out()
+
+    def show(self, frame: Frame | None, ghost: Frame | None, flags: Mapping[str, str]) -> None:
+        """The newest frame, the one before the last toggle, and the severity of what is wrong by layer name."""
+        self._frame, self._ghost = frame, ghost
+        self._flags = flags
+        values = self.measure.values(frame) if frame else []
+        self._values = values or (self._values if frame else [])
+        axis = self._axes[self.measure.key].extended(self._values)
+        if axis != self._axes[self.measure.key]:
+            self._axes[self.measure.key] = axis
+            self._head()
+        self._drawn.clear()
+
+    def repaint(self, *, figures: bool) -> None:
+        """Repaint what changed on screen; `figures`: the numbers too, not only the bars."""
+        if self.worst_first and self._select() != self._rows:
+            self._lay_out()
+        visible = self.visible_rows
+        if figures:
+            self._figures = self._frame
+            self._numbers.check(visible)
+        self._names.check(visible)
+        for column in self._slices:
+            column.check(visible)
+
+    @property
+    def visible_rows(self) -> range:
+        """The rows in view."""
+        top = int(self._body.scroll_offset.y)
+        return range(top, min(len(self._rows), top + self._body.size.height))
+
+    @property
+    def row_count(self) -> int:
+        """Rows of all layers, headers of groups included, whatever the filter."""
+        return len(self._layers) + len({layer.group for layer in self._layers if layer.group})
+
+    @property
+    def current(self) -> int | None:
+        """The index of the layer under the cursor."""
+        row = self._rows[self._cursor] if self._cursor < len(self._rows) else None
+        return row if isinstance(row, int) else None
+
+    # Layout
+
+    def choose(self, measure: Measure) -> None:
+        """Show another measure."""
+        self.measure = measure
+        self._values = []
+        self.show(self._frame, self._ghost, self._flags)
+        self._lay_out()
+
+    def refilter(self, text: str) -> None:
+        """Show only layers whose name contains `text`."""
+        self.filter = text
+        self._cursor = 0
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        self._lay_out()
+
+    def _select(self) -> list[int | str]:
+        chosen = [i for i, layer in enumerate(self._layers) if self.filter.lower() in layer.name.lower()]
+        room = max(1, self._body.size.height)
+        if self.worst_first and len(chosen) > room:
+            chosen = sorted(sorted(chosen, key=self._trouble)[:room])
+        found: list[int | str] = []
+        for i in chosen:
+            group = self._layers[i].group
+            if group and (not found or self._layers[found[-1] if isinstance(found[-1], int) else 0].group != group):
+                found.append(group)
+            found.append(i)
+        return found
+
+    def _trouble(self, index: int) -> tuple[int, float]:
+        """Sorts the layers in trouble to the front: by severity, then the smallest values."""
+        value = at(self._values, index)
+        severity = ("critical", "warning", "information", "").index(self._flags.get(self._layers[index].name, ""))
+        return severity, value if value is not None and not state(value) else 0.0
+
+    def _lay_out(self) -> None:
+        if not self.is_attached:
+            return
+        self._rows = self._select()
+        self._cursor = min(self._cursor, max(0, len(self._rows) - 1))
+        width = self.size.width
+        longest = max((len(layer.name) for layer in self._layers), default=0)
+        self._name_width = min(max(longest + 3, 10), LONGEST_NAME, max(8, width // 4))
+        figures = len(self.measure.heading) + 1
+        self._bar_width = max(SLICES, width - self._name_width - figures)
+        self._cuts = [self._bar_width * i // SLICES for i in range(SLICES + 1)]
+        columns = (self._names, *self._slices, self._numbers)
+        widths = (self._name_width, *(b - a for a, b in zip(self._cuts, self._cuts[1:], strict=False)), figures)
+        for column, cells in zip(columns, widths, strict=True):
+            column.styles.width = cells
+            column.styles.height = max(1, len(self._rows))
+            column.forget()
+        self._drawn.clear()
+        self._head()
+
+    def _head(self) -> None:
+        about = f"{self.measure.title}/{self.filter}" if self.filter else self.measure.title
+        title = about[: self._name_width - 1].ljust(self._name_width)
+        ruler = self._axes[self.measure.key].ruler(self._bar_width).ljust(self._bar_width)
+        self._header.put([((title, "title"), (ruler, "muted"), (self.measure.heading + " ", "muted"))])
+        self._drawn.clear()
+
+    # Drawing
+
+    def _name_row(self, y: int) -> Row:
+        if y >= len(self._rows):
+            return (("no layer" if self._layers and not y else "", "muted"),)
+        row = self._rows[y]
+        if isinstance(row, str):
+            return rows.group_cell(row, self._name_width)
+        layer = self._layers[row]
+        return rows.name_cell(layer, self._name_width, self._flags.get(layer.name, ""), cursor=y == self._cursor and self.has_focus)
+
+    def _number_row(self, y: int) -> Row:
+        row = self._rows[y] if y < len(self._rows) else ""
+        if isinstance(row, str) or self._figures is None:
+            return ()
+        return ((self.measure.figures(self._figures, row), ""),)
+
+    def _slice_row(self, i: int) -> Callable[[int], Row]:
+        def row(y: int) -> Row:
+            text, codes = self._bar(y)
+            part = slice(self._cuts[i], self._cuts[i + 1])
+            return rows.spans(text[part], codes[part])
+
+        return row
+
+    def _bar(self, y: int) -> tuple[str, str]:
+        if y not in self._drawn:
+            self._drawn[y] = self._draw_bar(y)
+        return self._drawn[y]
+
+    def _draw_bar(self, y: int) -> tuple[str, str]:
+        row = self._rows[y] if y < len(self._rows) else ""
+        if isinstance(row, str) or not self._values:
+            return " " * self._bar_width, "m" * self._bar_width
+        axis = self._axes[self.measure.key]
+        layer = self._layers[row]
+        note = "frozen" if layer.frozen else "not measured, or no gradient"
+        text, codes = rows.drawn(at(self._values, row), axis, self._bar_width, hot=layer.name in self._flags, note=note)
+        text, codes = rows.marked(text, codes, at(self.theory, row), axis, "┊", "t")
+        ghost = self.measure.values(self._ghost) if self._ghost else []
+        return rows.marked(text, codes, at(ghost, row), axis, "│", "g")
+
+    # The cursor
+
+    def action_cursor(self, by: int) -> None:
+        last = len(self._rows) - 1
+        target = max(0, min(last, self._cursor + by))
+        if target >= 0 and isinstance(self._rows[target], str):
+            target = target + 1 if by > 0 or target == 0 else target - 1
+        self._move(max(0, min(last, target)))
+
+    def action_page(self, by: int) -> None:
+        self.action_cursor(by * max(1, self._body.size.height - 1))
+
+    def action_detail(self) -> None:
+        if self.current is not None:
+            self.post_message(self.Picked(self.current))
+
+    def _pick(self, y: int) -> None:
+        self.focus()
+        if y == self._cursor:
+            self.action_detail()
+        self._move(y)
+
+    def _move(self, target: int) -> None:
+        self._cursor = target
+        top, height = int(self._body.scroll_offset.y), self._body.size.height
+        if not top <= target < top + height:
+            self._body.scroll_to(y=target if target < top else target - height + 1, animate=False)
+        self._names.check(self.visible_rows)
+
+    def on_focus(self) -> None:
+        self._names.check(self.visible_rows)
+
+    def on_blur(self) -> None:
+        self._names.check(self.visible_rows)

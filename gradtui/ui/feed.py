@@ -1,0 +1,69 @@
+"""Follows a run's events into its state, a bounded piece at a time: a burst or a long recording never holds up a key."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from gradtui.diagnose.state import RunState
+from gradtui.stream.events import Applied, Hello
+from gradtui.stream.follower import Follower
+from gradtui.stream.run_directory import RunDirectory
+
+PIECE = 1 << 18
+"""Bytes that are read and decoded before the clock is looked at: a few milliseconds."""
+
+BUDGET = 0.025
+"""Seconds that one poll may take."""
+
+
+@dataclass
+class News:
+    """What one poll brought."""
+
+    count: int = 0
+    """How many events."""
+    hello: bool = False
+    """A run began, began again, or is read again from its beginning."""
+    applied: list[Applied] = field(default_factory=list)
+
+
+class Feed:
+    """One run being followed."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.run = run
+        self.state = RunState()
+        self.behind = False
+        """There is more to read right now."""
+        self.missing = False
+        """The recording is not there (not yet, or not any more)."""
+        self._follower = Follower(run.events)
+        self._last_event = time.monotonic()
+
+    def poll(self, budget: float = BUDGET) -> News:
+        """Read for at most about `budget` seconds."""
+        news = News()
+        deadline = time.monotonic() + budget
+        while True:
+            batch = self._follower.poll(PIECE)
+            self.missing, self.behind = batch.missing, batch.more
+            if batch.rewound:
+                self.state = RunState()
+                news.hello = True
+            for event in batch.events:
+                self.state.apply(event)
+                news.hello |= isinstance(event, Hello)
+                if isinstance(event, Applied):
+                    news.applied.append(event)
+            news.count += len(batch.events)
+            if not batch.more or time.monotonic() > deadline:
+                break
+        if news.count:
+            self._last_event = time.monotonic()
+        return news
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the last event was read."""
+        return time.monotonic() - self._last_event

@@ -1,0 +1,88 @@
+"""In what state a run is, in one word: pure functions of what is known, so that every state can be tested."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from typing import Protocol
+
+from gradtui.diagnose.state import RunState
+from gradtui.stream.events import Hello
+
+SILENT_AFTER = 10.0
+"""Seconds without an event from which a run that should speak is called silent."""
+
+WORDS = ("STARTING", "READING", "RUN", "PAUSED", "SILENT", "DONE", "STOPPED", "CRASHED")
+
+
+class Trainer(Protocol):
+    """The trainer's process, as whoever started it holds it."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it is alive; negative: killed by that signal."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """A state of WORDS, and what there is to say about it."""
+
+    word: str
+    detail: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Nothing will happen any more in this attempt."""
+        return self.word in ("DONE", "STOPPED", "CRASHED")
+
+
+def life(state: RunState, trainer: Trainer | None, silent_for: float, *, behind: bool = False, restarting: bool = False) -> Life:
+    """What the run is doing. `silent_for`: seconds since the last event; `behind`: more is there to be read;
+    `restarting`: `trainer` is new and has not spoken yet, so the end that is known is its predecessor's."""
+    if behind:
+        return Life("READING")
+    if restarting and trainer is not None:
+        return Life("STARTING") if trainer.alive else Life("CRASHED", cause_of_death(trainer.returncode))
+    if state.end is not None:
+        if state.end.reason == "crashed":
+            return Life("CRASHED", state.end.error or "no reason was recorded")
+        return Life("DONE" if state.end.reason == "finished" else "STOPPED")
+    if trainer is not None and not trainer.alive:
+        return Life("CRASHED", cause_of_death(trainer.returncode))
+    if trainer is None and state.hello is not None and not process_exists(state.hello):
+        return Life("CRASHED", "the trainer is gone and left no word: killed, or the machine was restarted")
+    if state.paused:
+        return Life("PAUSED")
+    if state.frame is None and silent_for < 3 * SILENT_AFTER:
+        return Life("STARTING")
+    return Life("SILENT", f"{silent_for:.0f}s") if silent_for >= SILENT_AFTER else Life("RUN")
+
+
+def cause_of_death(returncode: int | None) -> str:
+    """An exit code in words."""
+    if returncode is None or returncode >= 0:
+        return f"the trainer ended with exit code {returncode} and left no word; l shows what it printed"
+    try:
+        name = signal.Signals(-returncode).name
+    except ValueError:
+        name = f"signal {-returncode}"
+    hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
+    return f"the trainer was killed by {name}{hint}; everything up to there is kept"
+
+
+def process_exists(hello: Hello) -> bool:
+    """Whether the trainer may still be there; one on another host is taken to be."""
+    if hello.host != socket.gethostname():
+        return True
+    try:
+        os.kill(hello.pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

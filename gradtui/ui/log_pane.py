@@ -1,0 +1,60 @@
+"""What the trainer printed: the end of trainer.log, or the recording's own log lines where that file is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.widgets import Log
+
+from gradtui.diagnose.words import inert
+
+TAIL = 1 << 16
+"""Bytes of the file's end that are shown when the pane opens, and read at most at a time."""
+
+LONGEST = 2000
+"""Characters that are shown of one line."""
+
+
+class LogPane(Log, can_focus=True):
+    """Follows one file while it is on screen; scrolls to the end unless a person scrolled up."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, max_lines=2000, highlight=False)
+        self._path: Path | None = None
+        self._offset = 0
+        self._half = b""
+        self._recorded = 0
+
+    def follow(self, path: Path) -> None:
+        """Begin with another file."""
+        self._path, self._offset, self._half, self._recorded = path, 0, b"", 0
+        self.clear()
+
+    def poll(self, recorded: list[str]) -> None:
+        """Show what is new; `recorded` stands in when there is no file."""
+        if self._path is None:
+            return
+        try:
+            with self._path.open("rb") as file:
+                size = file.seek(0, 2)
+                if size < self._offset:
+                    self._offset, self._half = 0, b""
+                start = max(self._offset, size - TAIL)
+                file.seek(start)
+                data = file.read(TAIL)
+        except OSError:
+            self._show_recorded(recorded)
+            return
+        self._offset = start + len(data)
+        *lines, self._half = (self._half + data).split(b"\n")
+        self._write([line.decode("utf-8", "replace") for line in lines])
+
+    def _show_recorded(self, recorded: list[str]) -> None:
+        if len(recorded) != self._recorded:
+            self.clear()
+            self._write(recorded)
+            self._recorded = len(recorded)
+
+    def _write(self, lines: list[str]) -> None:
+        if lines:
+            self.write_lines([inert(line.expandtabs(4).rstrip("\r"))[:LONGEST] for line in lines])

@@ -1,0 +1,118 @@
+"""The list of scenarios, grouped by what they teach, with what each shows beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, OptionList
+from textual.widgets.option_list import Option
+
+from gradtui.diagnose.words import inert
+from gradtui.ui.lines import Lines, Row
+from gradtui.ui.scale import wrapped
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A scenario as the list shows it."""
+
+    name: str
+    title: str
+    group: str
+    shows: str
+    """One line."""
+    details: tuple[tuple[str, str], ...] = ()
+    """Heading and text, in the order to read them: symptom, cause, what to try …"""
+
+
+class Picker(Screen[None]):
+    """Choose a scenario."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "move(1)", "Down", id="picker.down", show=False, tooltip="The next scenario."),
+        Binding("k", "move(-1)", "Up", id="picker.up", show=False, tooltip="The scenario before."),
+        Binding("enter", "choose", "Run it", id="picker.choose", tooltip="Train the scenario and watch it."),
+    ]
+
+    class Chosen(Message):
+        """A scenario is to run."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        super().__init__()
+        self._choices = {choice.name: choice for choice in choices}
+        self._list = OptionList(id="scenarios", markup=False, compact=True)
+        self._detail = Lines(id="scenario")
+
+    def compose(self) -> ComposeResult:
+        yield Lines(id="heading")
+        with Horizontal():
+            yield self._list
+            yield VerticalScroll(self._detail, id="about", can_focus=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#heading", Lines).put([((" gradtui ", "title"), (" watch a network fail to train, and repair it", "muted"))])
+        group = ""
+        for choice in self._choices.values():
+            if choice.group != group:
+                group = choice.group
+                self._list.add_option(Option(Content(f"{inert(group)}"), disabled=True))
+            self._list.add_option(Option(Content(f"  {inert(choice.title)}"), id=choice.name))
+        self._list.focus()
+        self._list.action_first()
+
+    @on(OptionList.OptionHighlighted)
+    def _describe(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_id is not None:
+            self._show(self._choices[event.option_id])
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show_highlighted)
+
+    def _show_highlighted(self) -> None:
+        option = self._list.highlighted_option
+        if option is not None and option.id is not None:
+            self._show(self._choices[option.id])
+
+    def _show(self, choice: Choice) -> None:
+        found = rows(choice, max(20, self._detail.size.width - 2))
+        self._detail.styles.height = len(found)
+        self._detail.put(found)
+
+    @on(OptionList.OptionSelected)
+    def _run(self, event: OptionList.OptionSelected) -> None:
+        if event.option_id is not None:
+            self.post_message(self.Chosen(event.option_id))
+
+    def action_move(self, by: int) -> None:
+        if by > 0:
+            self._list.action_cursor_down()
+        else:
+            self._list.action_cursor_up()
+
+    def action_choose(self) -> None:
+        self._list.action_select()
+
+
+def rows(choice: Choice, width: int) -> list[Row]:
+    """What there is to read about a scenario, `width` cells wide."""
+    found: list[Row] = [((inert(choice.title), "title"), (f"  {inert(choice.name)}", "muted")), ()]
+    found += [((line, "strong"),) for line in wrapped(inert(choice.shows), width, 10)]
+    for heading, text in choice.details:
+        found += [(), ((inert(heading), "key"),)]
+        for paragraph in text.split("\n"):
+            found += [((line, ""),) for line in wrapped(inert(paragraph), width, 20)]
+    return found

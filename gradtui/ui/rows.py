@@ -1,0 +1,64 @@
+"""One row of the bars, drawn as plain text: a bar as a string of characters and one of style letters, equally long.
+
+Two such strings are cheap to cut into slices and to compare, and they are all that is compared: what looks the same is
+the same.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from gradtui.diagnose.words import inert
+from gradtui.stream.events import Layer
+from gradtui.ui.lines import Row
+from gradtui.ui.scale import Axis, bar, elide, state
+
+STYLE_OF = {"b": "bar", "h": "hot", "v": "void", "m": "muted", "g": "ghost", "t": "theory"}
+
+FLAGS = {"critical": ("X", "alarm"), "warning": ("!", "warn"), "information": ("i", "key")}
+"""A letter per severity, and its style: the letter says it without colour."""
+
+FROZEN = ("f", "muted")
+
+
+def drawn(value: float | None, axis: Axis, width: int, *, hot: bool, note: str = "") -> tuple[str, str]:
+    """The bar of one value, `width` characters, and their style letters. `note` says why there is none."""
+    word = state(value)
+    if value is None:
+        return f" {word} {note}".ljust(width)[:width], "m" * width
+    if word == "0":
+        return " 0, exactly zero".ljust(width)[:width], "m" * width
+    if word:
+        return f"{word} ".rjust(width, "█" if word == "inf" else "░")[-width:], "v" * width
+    return bar(value, axis, width), ("h" if hot else "b") * width
+
+
+def marked(text: str, codes: str, value: float | None, axis: Axis, character: str, code: str) -> tuple[str, str]:
+    """The bar with a mark where `value` lies; unchanged where that is no place on the axis."""
+    if not text or state(value) or value is None:
+        return text, codes
+    at = axis.cell(value, len(text))
+    return text[:at] + character + text[at + 1 :], codes[:at] + code + codes[at + 1 :]
+
+
+def spans(text: str, codes: str) -> Row:
+    """Characters and style letters as spans."""
+    row = []
+    at = 0
+    for code, group in groupby(codes):
+        length = sum(1 for _ in group)
+        row.append((text[at : at + length], STYLE_OF[code]))
+        at += length
+    return tuple(row)
+
+
+def name_cell(layer: Layer, width: int, severity: str, *, cursor: bool) -> Row:
+    """A layer's flag and name."""
+    letter, style = FLAGS.get(severity) or (FROZEN if layer.frozen else (" ", ""))
+    name = elide(inert(layer.name), width - 3)
+    return ((letter, style), (" ", ""), (name.ljust(width - 3), "cursor" if cursor else ""), (" ", ""))
+
+
+def group_cell(group: str, width: int) -> Row:
+    """The header of a network among several."""
+    return ((elide(inert(group), width).ljust(width), "group"),)

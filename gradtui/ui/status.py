@@ -1,0 +1,116 @@
+"""The line at the top (what runs, and how far it is) and the line under the bars (the profile and the gradient in numbers)."""
+
+from __future__ import annotations
+
+from gradtui.diagnose import profile
+from gradtui.diagnose.state import RunState
+from gradtui.diagnose.words import inert
+from gradtui.ui.life import Life
+from gradtui.ui.lines import Row, Span
+from gradtui.ui.scale import number, percent, state
+
+LIFE_STYLES = {"RUN": "good", "PAUSED": "warn", "CRASHED": "alarm", "SILENT": "alarm", "READING": "key"}
+
+
+def status_rows(run: RunState, life: Life, gpu: str, width: int) -> list[Row]:
+    """The status in one row, or in two where it is narrow. What does not fit is left out, the least important first."""
+    head: list[Span] = [(f" {scenario_name(run)} ", "title"), (f" {life_text(life)} ", LIFE_STYLES.get(life.word, "strong"))]
+    parts = _parts(run, gpu)
+    if width >= 60:
+        return [_fitted(head, parts, width)]
+    return [tuple(head), _fitted([(" ", "")], parts, width)]
+
+
+def scenario_name(run: RunState) -> str:
+    """What is being trained."""
+    if run.hello is None:
+        return "gradtui"
+    return inert(str(run.hello.scenario.get("name") or run.hello.run))
+
+
+def life_text(life: Life) -> str:
+    """The state as the status line says it; a crash is told at length with the warnings."""
+    return f"{life.word} {life.detail}" if life.word == "SILENT" else life.word
+
+
+def _parts(run: RunState, gpu: str) -> list[tuple[str, str]]:
+    """Label and value, the most important first."""
+    frame, hello = run.frame, run.hello
+    if hello is None:
+        return []
+    if frame is None:
+        return [("device", inert(hello.device)), ("layers", f"{len(hello.layers):,}")]
+    of = f"/{hello.steps:,}" if hello.steps else ""
+    parts = [("step", f"{frame.step:,}{of}"), ("loss", number(frame.loss))]
+    if "accuracy" in frame.metrics:
+        parts.append(("accuracy", percent(frame.metrics["accuracy"])))
+    parts.append(("lr", f"{frame.lr:g}" if frame.lr is not None else "–"))
+    if frame.steps_per_second is not None:
+        parts.append(("steps/s", f"{frame.steps_per_second:.0f}{_pace(run)}"))
+    parts.append(("", inert(hello.device)))
+    parts += [("", gpu)] if gpu else []
+    parts += [("attempt", str(run.attempt + 1))] if run.attempt else []
+    parts += [(inert(name), number(value)) for name, value in sorted(frame.metrics.items()) if name != "accuracy"]
+    return parts
+
+
+def _pace(run: RunState) -> str:
+    """The pace that was asked for, where there is one."""
+    pace = run.settings.get("pace", 0)
+    return f" of {pace:g}" if isinstance(pace, (int, float)) and pace else ""
+
+
+def _fitted(head: list[Span], parts: list[tuple[str, str]], width: int) -> Row:
+    row = list(head)
+    room = width - sum(len(text) for text, _ in row)
+    for label, value in parts:
+        text = f"{label} " if label else ""
+        if len(text) + len(value) + 2 > room:
+            continue
+        row += [(f"  {text}", "muted"), (value, "strong")]
+        room -= len(text) + len(value) + 2
+    return tuple(row)
+
+
+def summary_row(run: RunState, width: int) -> Row:
+    """The profile's span and slope, and the total gradient norm before and after clipping."""
+    if run.frame is None or run.hello is None:
+        return ((" waiting for the first frame", "muted"),)
+    row = _gradient(run)
+    for rows in profile.rows(run.hello.layers):
+        if run.frame.delta_rms:
+            row += _profile(profile.read(rows, run.frame.delta_rms))
+    return _cut(row, width)
+
+
+def _gradient(run: RunState) -> list[Span]:
+    frame = run.frame
+    assert frame is not None
+    row = [(" total gradient ", "muted"), (number(frame.total_norm), "strong")]
+    if frame.clipped_norm is not None and frame.clipped_norm != frame.total_norm and not _both_nan(frame.clipped_norm, frame.total_norm):
+        row += [(" → ", "muted"), (number(frame.clipped_norm), "strong"), (" clipped", "muted")]
+    return row
+
+
+def _both_nan(a: float, b: float | None) -> bool:
+    return state(a) == state(b) == "nan"
+
+
+def _profile(read: profile.Profile) -> list[Span]:
+    if read.span is None or read.slope is None:
+        return []
+    where = f" {inert(read.group)}" if read.group else ""
+    per = "layer" if read.axis == profile.DEPTH else "time step"
+    row = [("  ·", "muted"), (f"{where} span ", "muted"), (f"{read.span:+.2f}", "strong"), (" decades", "muted")]
+    return [*row, ("  slope ", "muted"), (f"{read.slope:+.2f}", "strong"), (f"/{per}", "muted")]
+
+
+def _cut(row: list[Span], width: int) -> Row:
+    """Whole spans as far as they fit."""
+    kept: list[Span] = []
+    for text, style in row:
+        width -= len(text)
+        if width < 0:
+            break
+        kept.append((text, style))
+    return tuple(kept)

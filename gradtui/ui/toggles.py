@@ -1,0 +1,171 @@
+"""The toggles with their keys and values: pressed by hotkey from anywhere, or here with the cursor or the mouse.
+
+A change is a command to the trainer, so it is shown as pending until the trainer has answered that it is in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from gradtui.diagnose.words import inert
+from gradtui.stream.events import Toggle, Value
+from gradtui.ui.lines import Lines, Row, Span
+from gradtui.ui.scale import elide, setting
+
+COLUMN = 26
+"""Cells that one toggle needs; a wider panel shows several side by side."""
+
+
+class TogglesPanel(Lines, can_focus=True):
+    """Every toggle of the run in one grid."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", id="toggles.up", show=False, tooltip="The toggle above."),
+        Binding("down,j", "move(1)", "Down", id="toggles.down", show=False, tooltip="The toggle below."),
+        Binding("enter", "change(1)", "Change", id="toggles.change", tooltip="The next value, or type a number."),
+        Binding("plus,equals_sign,right", "scale(1)", "More", id="toggles.more", show=False, tooltip="Twice the number, or the next."),
+        Binding("minus,left", "scale(-1)", "Less", id="toggles.less", show=False, tooltip="Half the number, or the one before."),
+    ]
+
+    class Asked(Message):
+        """A toggle is to change: to the next value (1) or the one before (-1)."""
+
+        def __init__(self, key: str, direction: int, *, scale: bool = False) -> None:
+            super().__init__()
+            self.key = key
+            self.direction = direction
+            self.scale = scale
+            """A number is doubled or halved rather than typed."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._toggles: list[Toggle] = []
+        self._settings: Mapping[str, Value] = {}
+        self._pending: Mapping[str, Value] = {}
+        self._refused: Mapping[str, str] = {}
+        self._cursor = 0
+        self._top = 0
+
+    def describe(self, toggles: Sequence[Toggle]) -> None:
+        """The run's toggles: those with a key first, those that do not apply last."""
+        self._toggles = sorted(toggles, key=lambda toggle: (not toggle.applies, not toggle.hotkey))
+        self._cursor = self._top = 0
+
+    def show(self, settings: Mapping[str, Value], pending: Mapping[str, Value], refused: Mapping[str, str]) -> None:
+        """The values in force, those asked for, and the reasons of those refused, by toggle key."""
+        self._settings, self._pending, self._refused = settings, pending, refused
+        self.draw_grid()
+
+    def draw_grid(self) -> None:
+        """Draw the grid, column by column."""
+        columns, height = self._grid()
+        count = -(-len(self._toggles) // columns) if self._toggles else 0
+        self._top = max(0, min(self._top, count - height))
+        cell = self.size.width // columns
+        self.put([self._row(y, columns, count, cell) for y in range(self._top, min(count, self._top + height))])
+
+    def _grid(self) -> tuple[int, int]:
+        return max(1, self.size.width // COLUMN), max(1, self.size.height)
+
+    def _row(self, y: int, columns: int, count: int, cell: int) -> Row:
+        found: list[Span] = []
+        for column in range(columns):
+            index = column * count + y
+            if index < len(self._toggles):
+                found += self._cell(index, cell)
+        return tuple(found)
+
+    def _cell(self, index: int, width: int) -> list[Span]:
+        toggle = self._toggles[index]
+        value = setting(self._settings.get(toggle.key, toggle.value))
+        style = "strong"
+        if toggle.key in self._pending:
+            value, style = f"→ {setting(self._pending[toggle.key])}…", "warn"
+        elif toggle.key in self._refused:
+            value, style = "refused", "warn"
+        elif not toggle.applies:
+            value, style = "n/a", "muted"
+        value = elide(inert(value), max(4, width // 2))
+        label = elide(inert(toggle.label) + ("" if toggle.live else " *"), max(4, width - 5 - len(value)))
+        pad = " " * max(1, width - 4 - len(label) - len(value))
+        here = index == self._cursor and self.has_focus
+        label_style = "cursor" if here else "" if toggle.applies else "muted"
+        return [
+            (f" {inert(toggle.hotkey)[:1] or ' '} ", "key" if toggle.applies else "muted"),
+            (label, label_style),
+            (pad, ""),
+            (value, style),
+            (" ", ""),
+        ]
+
+    def action_move(self, by: int) -> None:
+        self._cursor = max(0, min(len(self._toggles) - 1, self._cursor + by))
+        columns, height = self._grid()
+        count = max(1, -(-len(self._toggles) // columns))
+        y = self._cursor % count
+        self._top = y if y < self._top else max(self._top, y - height + 1)
+        self.draw_grid()
+
+    def action_change(self, direction: int) -> None:
+        self._ask(direction, scale=False)
+
+    def action_scale(self, direction: int) -> None:
+        self._ask(direction, scale=True)
+
+    def _ask(self, direction: int, *, scale: bool) -> None:
+        if self._cursor < len(self._toggles):
+            self.post_message(self.Asked(self._toggles[self._cursor].key, direction, scale=scale))
+
+    def on_click(self, event: events.Click) -> None:
+        columns, _ = self._grid()
+        count = -(-len(self._toggles) // columns)
+        index = min(columns - 1, event.x // max(1, self.size.width // columns)) * count + self._top + event.y
+        if index < len(self._toggles):
+            self._cursor = index
+            self._ask(1, scale=False)
+
+    def on_resize(self) -> None:
+        self.draw_grid()
+
+    def on_focus(self) -> None:
+        self.draw_grid()
+
+    def on_blur(self) -> None:
+        self.draw_grid()
+
+
+def following(toggle: Toggle, value: Value, direction: int) -> Value:
+    """The choice after (1) or before (-1) `value`."""
+    now = {"True": "on", "False": "off"}.get(str(value), str(value))
+    at = toggle.choices.index(now) if now in toggle.choices else -1 if direction > 0 else 0
+    return toggle.choices[(at + direction) % len(toggle.choices)]
+
+
+def scaled(toggle: Toggle, value: Value, direction: int) -> Value:
+    """A number doubled or halved, within the toggle's bounds; a whole number stays whole."""
+    factor = 2.0 if direction > 0 else 0.5
+    new = float(value) * factor
+    low = -float("inf") if toggle.minimum is None else toggle.minimum
+    high = float("inf") if toggle.maximum is None else toggle.maximum
+    new = min(high, max(low, new))
+    if isinstance(value, int):
+        return max(round(new), int(value) + 1) if direction > 0 and value < high else round(new)
+    return float(f"{new:.6g}")
+
+
+def typed(toggle: Toggle, text: str) -> float | int | str:
+    """The number that was typed, or, as a string, what is wrong with it."""
+    try:
+        value = float(text)
+    except ValueError:
+        return f"{inert(text)!r} is not a number"
+    if not (toggle.minimum is None or value >= toggle.minimum) or value != value:
+        return f"{text} is too small: it is at least {toggle.minimum:g}"
+    if not (toggle.maximum is None or value <= toggle.maximum):
+        return f"{text} is too large: it is at most {toggle.maximum:g}"
+    return int(value) if value == int(value) and isinstance(toggle.value, int) else value

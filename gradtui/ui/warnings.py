@@ -1,0 +1,105 @@
+"""What is wrong, in words: letter and word first, then where and on what evidence, then the key that would help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gradtui.diagnose import words
+from gradtui.diagnose.state import RunState
+from gradtui.diagnose.warnings import SEVERITIES, Warning
+from gradtui.stream.events import Toggle
+from gradtui.ui.life import Life
+from gradtui.ui.lines import Row
+from gradtui.ui.rows import FLAGS
+from gradtui.ui.scale import setting, wrapped
+
+CRASH_HELP = "r starts it again, l shows what it printed."
+
+
+def flags(warnings: Mapping[str, Warning]) -> dict[str, str]:
+    """The worst severity of the open warnings by layer name."""
+    found: dict[str, str] = {}
+    for warning in warnings.values():
+        for layer in warning.layers:
+            if SEVERITIES.index(warning.severity) >= SEVERITIES.index(found.get(layer, SEVERITIES[0])):
+                found[layer] = warning.severity
+    return found
+
+
+@dataclass(frozen=True)
+class Item:
+    """One entry: a letter and its style, the name, what was seen, and what would help."""
+
+    letter: str
+    style: str
+    title: str
+    evidence: str
+    advice: str
+
+
+def rows(run: RunState, life: Life, width: int, height: int) -> list[Row]:
+    """The panel's rows: how the trainer ended, then every open warning, the most severe first."""
+    items = []
+    if life.word == "CRASHED":
+        items.append(Item("X", "alarm", "CRASHED", f"{words.inert(life.detail)}.", CRASH_HELP))
+    toggles = run.hello.toggles if run.hello else []
+    for warning in sorted(run.open.values(), key=lambda warning: -SEVERITIES.index(warning.severity)):
+        letter, style = FLAGS[warning.severity]
+        items.append(Item(letter, style, heading(warning), evidence(warning), advice(warning, toggles)))
+    return _laid_out(items, width, height) if items else [all_clear(run)]
+
+
+def all_clear(run: RunState) -> Row:
+    """What to say when nothing is wrong."""
+    if run.frame is None:
+        return ((" no measurement yet", "muted"),)
+    past = len({warning.code for warning in run.warnings})
+    closed = f" ({past} closed)" if past else ""
+    return ((" ok ", "good"), (f" all clear: no warning is open{closed}", "muted"))
+
+
+def heading(warning: Warning) -> str:
+    """The pathology's name."""
+    mitigated = f" (mitigated by {warning.mitigated})" if warning.mitigated else ""
+    return warning.code.upper().replace("-", " ") + mitigated
+
+
+def evidence(warning: Warning) -> str:
+    """Where, and what was measured."""
+    where = words.span_of(warning.layers)
+    text = warning.evidence.sentence
+    return f"{where}: {text}." if where and where not in text else f"{text}."
+
+
+def advice(warning: Warning, toggles: Sequence[Toggle]) -> str:
+    """The first thing to try, with its key."""
+    if not warning.try_ or warning.mitigated:
+        return ""
+    first = warning.try_[0]
+    toggle = next((toggle for toggle in toggles if toggle.key == first.toggle), None)
+    press = f"press {words.inert(toggle.hotkey)}: " if toggle and toggle.hotkey else ""
+    label = words.inert(toggle.label if toggle else first.toggle)
+    return f"Try {press}{label} = {words.inert(setting(first.value))}"
+
+
+def _laid_out(items: Sequence[Item], width: int, height: int) -> list[Row]:
+    """Each item on as many lines as there is room for, every item on at least one."""
+    laid: list[Row] = []
+    inner = max(1, width - 3)
+    for n, item in enumerate(items):
+        room = max(1, height - len(laid) - (len(items) - n - 1))
+        lines = wrapped(_text(item, inner * room - 4 * (room - 1)), inner, room)
+        title = lines[0][: len(item.title)]
+        laid.append(((f"{item.letter} ", item.style), (" ", ""), (title, item.style), (lines[0][len(title) :], "")))
+        laid += [(("   ", ""), (line, "")) for line in lines[1:]]
+    return laid[:height]
+
+
+def _text(item: Item, room: int) -> str:
+    """The item in one string; where it is too long, the evidence is cut and the advice kept."""
+    text = " ".join(filter(None, (item.title, item.evidence, item.advice)))
+    excess = len(text) - room
+    if excess <= 0 or not item.advice or excess >= len(item.evidence) - 8:
+        return text
+    return f"{item.title} {item.evidence[: len(item.evidence) - excess - 1]}… {item.advice}"
