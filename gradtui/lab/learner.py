@@ -30,15 +30,16 @@ class Measured:
 class Learner:
     """A network that learns. `settings` is the session's own dict: toggles written there are read at the next update."""
 
-    def __init__(self, model: nn.Module, settings: Mapping[str, Value], look: Callable[[nn.Module], object]) -> None:
-        """`look` runs one forward of the model, for the probe to find its layers."""
+    def __init__(self, model: nn.Module, settings: Mapping[str, Value], look: Callable[[nn.Module], object], group: str = "") -> None:
+        """`look` runs one forward of the model, for the probe to find its layers; `group` is theirs, where networks are several."""
         self.model = model
         self._settings = settings
         self._look = look
-        surgery.set_norm(model, str(settings.get("batch_norm", "off")))
+        if "batch_norm" in settings:
+            surgery.set_norm(model, settings)
         surgery.set_skip(model, str(settings.get("skip", "off")))
         self.optimizer = optimizers.build(settings, model.parameters())
-        self.probe = Probe(model)
+        self.probe = Probe({group: model})
         self._discover()
 
     def update(self, compute_loss: Callable[[], Tensor], *, measure: bool) -> Measured | None:
@@ -56,13 +57,13 @@ class Learner:
             parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
         if not measure:
             self._clip()
-            self.optimizer.step()
+            self._descend()
             return None
         total_norm = self._total_norm()
         self._clip()
         scalars = torch.stack([loss.detach().double(), total_norm.double(), self._total_norm().double()])
         self.probe.before_update()
-        self.optimizer.step()
+        self._descend()
         layers = self.probe.collect()
         loss_value, total, clipped = scalars.tolist()
         return Measured(loss_value, total, clipped, layers)
@@ -70,8 +71,14 @@ class Learner:
     # -- toggles ---------------------------------------------------------------------------------------------------
 
     def set_norm(self) -> None:
-        surgery.set_norm(self.model, str(self._settings["batch_norm"]))
+        surgery.set_norm(self.model, self._settings)
         self._changed()
+
+    def set_norm_scale(self) -> None:
+        surgery.set_norm_scale(self.model, self._settings)
+
+    def bypass_norms(self) -> None:
+        surgery.bypass_norms(self.model, bypassed=self._settings["norm_bypass"] == "on")
 
     def set_skip(self) -> None:
         surgery.set_skip(self.model, str(self._settings["skip"]))
@@ -111,6 +118,9 @@ class Learner:
         if not l1 and not l2:
             return {}
         return {weight: l1 * weight.sign() + 2 * l2 * weight for weight in self.model.parameters() if weight.ndim >= 2}
+
+    def _descend(self) -> None:
+        self.optimizer.step()
 
     def _total_norm(self) -> Tensor:
         return nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
