@@ -63,11 +63,11 @@ def cli(context: click.Context) -> int:
     """
     if context.invoked_subcommand:
         return 0
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        click.echo(context.get_usage(), err=True)
-        return exits.USAGE
     from gradtui import cli_screen
 
+    if cli_screen.refusal():
+        click.echo(context.get_usage(), err=True)
+        return exits.USAGE
     return cli_screen.pick()
 
 

@@ -12,11 +12,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
 from gradtui.lab import spec as specs
 from gradtui.lab.spec import Spec
 from gradtui.stream import commands
+from gradtui.stream.events import Applied
+from gradtui.stream.follower import Follower
 from gradtui.stream.run_directory import RunDirectory, RunError
 
 TRAINER = (sys.executable, "-P", "-m", "gradtui.lab.trainer")
@@ -24,6 +27,9 @@ TRAINER = (sys.executable, "-P", "-m", "gradtui.lab.trainer")
 
 GRACE = 5.0
 """Seconds that a trainer has for its last step when it is told to stop."""
+
+DETACH_PATIENCE = 60.0
+"""Seconds that a trainer has to answer: it may be importing torch, or be in a long step."""
 
 
 class Trainer:
@@ -63,9 +69,19 @@ class Trainer:
         self._signal(signal.SIGKILL)
         self._process.wait()
 
-    def detach(self) -> None:
-        """Let it go on when this process leaves. Raises OSError when the command cannot be written."""
-        commands.send(self._run.commands, do="detach")
+    def detach(self, patience: float = DETACH_PATIENCE) -> bool:
+        """Let it go on when this process leaves. Waits until it has said so, since its lifeline is about to end; False: it has
+        ended, or has not answered within `patience` seconds. Raises OSError when the command cannot be written."""
+        follower = Follower(self._run.events)
+        while follower.poll().more:
+            pass
+        id = commands.send(self._run.commands, do="detach")
+        deadline = time.monotonic() + patience
+        while self.alive and time.monotonic() < deadline:
+            if any(isinstance(event, Applied) and event.id == id for event in follower.poll().events):
+                return True
+            time.sleep(0.02)
+        return False
 
     def _cut_lifeline(self) -> None:
         if self._process.stdin:

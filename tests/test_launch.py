@@ -15,6 +15,8 @@ import pytest
 from gradtui.lab.scenario import load
 from gradtui.lab.spec import Spec
 from gradtui.launch import Trainer, start
+from gradtui.stream.events import Applied
+from gradtui.stream.follower import read_all
 from gradtui.stream.run_directory import RunDirectory, RunError
 from tests.processes import alive, wait_for
 
@@ -117,11 +119,39 @@ def test_a_detached_trainer_has_no_lifeline(run: RunDirectory) -> None:
     trainer.kill()
 
 
-def test_detach_is_a_command(run: RunDirectory) -> None:
-    trainer = started(run, OBEDIENT, "started")
-    trainer.detach()
-    assert b'"do":"detach"' in run.commands.read_bytes()
+POLITE = """
+import os, sys, time
+from pathlib import Path
+from gradtui.stream.commands import Command, CommandReader
+from gradtui.stream.events import Applied
+from gradtui.stream.events import Applied
+from gradtui.stream.follower import read_all
+from gradtui.stream.run_directory import RunDirectory
+from gradtui.stream.writer import EventWriter
+
+run = RunDirectory(Path(sys.argv[1]))
+reader, writer = CommandReader(run.commands), EventWriter(run.events)
+print("started", flush=True)
+while True:
+    for command in reader.poll():
+        assert isinstance(command, Command)
+        writer.append(Applied(id=command.id, step=0, toggle=command.do))
+    time.sleep(0.01)
+"""
+
+
+def test_detach_waits_until_the_trainer_has_said_so(run: RunDirectory) -> None:
+    trainer = started(run, POLITE, "started")
+    assert trainer.detach()
+    assert [(e.toggle, e.reason) for e in read_all(run.events) if isinstance(e, Applied)] == [("detach", "")]
     trainer.kill()
+
+
+def test_a_trainer_that_does_not_answer_is_not_detached(run: RunDirectory) -> None:
+    trainer = started(run, OBEDIENT, "started")
+    assert not trainer.detach(patience=0.1)
+    trainer.kill()
+    assert not trainer.detach()
 
 
 def test_a_log_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
