@@ -60,12 +60,16 @@ class Declaration:
     apply: Callable[[Learner, Settings], str] = by_the_step
     """Brings the setting, already in `settings`, into force between two steps; returns what a person should know of how.
     Raises SettingError where the network turns out to have nothing to change."""
+    require: Callable[[Value], None] = lambda _: None
+    """Raises SettingError where a sound value cannot be had on this machine."""
     adapt: Callable[[Declaration, Scenario], Declaration] = lambda toggle, _: toggle
     """The toggle as one scenario has it: a network's own values are choices of that network only."""
 
     def check(self, value: Value) -> Value:
         """`value` as this toggle keeps it. Raises SettingError."""
-        return self._check_choice(value) if self.choices else self._check_number(value)
+        kept = self._check_choice(value) if self.choices else self._check_number(value)
+        self.require(kept)
+        return kept
 
     def _check_choice(self, value: Value) -> str:
         spelled = {"true": "on", "false": "off"}.get(str(value).lower(), str(value))

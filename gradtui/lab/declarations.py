@@ -7,17 +7,31 @@ any trainer has started.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from gradtui.lab.declaration import Declaration, Settings, needs
+from gradtui.lab.declarations_setup import DATA, LOSS_SCALE, PRECISION
+from gradtui.lab.families import is_own
 
 if TYPE_CHECKING:
     from gradtui.lab.learner import Learner
+    from gradtui.lab.scenario import Scenario
 
 
 def _set_norm(learner: Learner, settings: Settings) -> str:
     learner.set_norm()
     return "" if settings["batch_norm"] == "off" else "running statistics start afresh"
+
+
+def _set_norm_scale(learner: Learner, settings: Settings) -> str:
+    learner.set_norm_scale()
+    return "γ set afresh" if settings["batch_norm"] == "on" else "in force with batch_norm=on"
+
+
+def _bypass_norms(learner: Learner, _: Settings) -> str:
+    learner.bypass_norms()
+    return ""
 
 
 def _set_skip(learner: Learner, _: Settings) -> str:
@@ -49,6 +63,10 @@ def _rebuild_optimizer(learner: Learner, _: Settings) -> str:
 def _set_lr(learner: Learner, _: Settings) -> str:
     learner.set_lr()
     return ""
+
+
+def _activations_of(toggle: Declaration, scenario: Scenario) -> Declaration:
+    return dataclasses.replace(toggle, choices=("own", *toggle.choices), default="own") if is_own(scenario.model) else toggle
 
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "identity")
@@ -84,6 +102,24 @@ TOGGLES: tuple[Declaration, ...] = (
         apply=_set_norm,
     ),
     Declaration(
+        "norm_scale",
+        "γ₀",
+        "What batch norm's learnt scale γ starts at; small keeps a tanh in its linear part, large drives it out.",
+        default=1.0,
+        maximum=1e3,
+        applies=needs({"mlp", "resnet"}, "a {model} has no batch normalisation here"),
+        apply=_set_norm_scale,
+    ),
+    Declaration(
+        "norm_bypass",
+        "norm bypass",
+        "Lets the normalisations of a network of your own return their input; switched off again, they go on as they were.",
+        default="off",
+        choices=("off", "on"),
+        applies=lambda scenario: "" if is_own(scenario.model) else "it is for a network of your own; batch_norm is this one's",
+        apply=_bypass_norms,
+    ),
+    Declaration(
         "skip",
         "skip",
         "Residual connections (He 2016): `plain` adds x + f(x), `scaled` adds x + f(x)/√L.",
@@ -101,6 +137,7 @@ TOGGLES: tuple[Declaration, ...] = (
         choices=ACTIVATIONS,
         hotkey="a",
         apply=_set_activation,
+        adapt=_activations_of,
     ),
     Declaration(
         "leaky_slope",
@@ -146,6 +183,13 @@ TOGGLES: tuple[Declaration, ...] = (
         hotkey="2",
     ),
     Declaration(
+        "regularisation",
+        "L1/L2 in",
+        "Whether L1 and L2 add to the loss's gradient, or are decoupled: they shrink the weights apart from it (Loshchilov 2019).",
+        default="loss",
+        choices=("loss", "decoupled"),
+    ),
+    Declaration(
         "optimizer",
         "optimizer",
         "The update rule; changing it starts its state afresh and keeps the learning rate.",
@@ -175,8 +219,11 @@ TOGGLES: tuple[Declaration, ...] = (
         maximum=4096,
         whole=True,
         live=False,
-        applies=needs({"mlp"}, "the width of a {model} is its own"),
+        applies=needs({"mlp", "bag"}, "the width of a {model} is its own"),
     ),
+    PRECISION,
+    LOSS_SCALE,
+    DATA,
     Declaration("batch", "batch", "Examples in a batch.", default=64, minimum=2, maximum=4096, whole=True, live=False),
     Declaration("pace", "pace", "Steps a second, so that an eye can follow; 0: as fast as it goes.", default=0.0, maximum=1e6, hotkey="p"),
 )

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gradtui.lab import optimizers, surgery
+from gradtui.lab import optimizers, precision, surgery
+from gradtui.lab.models import parts
 from gradtui.probe import Probe
 from gradtui.stream.events import Numbers, Value
+
+Gradients = Mapping[nn.Parameter, Tensor]
+NO_GRADIENTS: Gradients = {}
 
 
 @dataclass(frozen=True)
@@ -38,33 +42,48 @@ class Learner:
         if "batch_norm" in settings:
             surgery.set_norm(model, settings)
         surgery.set_skip(model, str(settings.get("skip", "off")))
+        # A user's own network comes as it was built; the lab's families build theirs with the toggles in force.
+        if "norm_bypass" in settings and settings["activation"] != parts.OWN:
+            surgery.swap_activations(model, settings)
+        if settings.get("norm_bypass") == "on":
+            surgery.bypass_norms(model, bypassed=True)
         self.optimizer = optimizers.build(settings, model.parameters())
         self.probe = Probe({group: model})
         self._discover()
 
-    def update(self, compute_loss: Callable[[], Tensor], *, measure: bool) -> Measured | None:
-        """One step down the gradient of what `compute_loss` returns; with `measure`, also a frame's statistics of it."""
+    def update(self, compute_loss: Callable[[], Tensor], *, measure: bool, penalty: Gradients = NO_GRADIENTS) -> Measured | None:
+        """One step down the gradient of what `compute_loss` returns; with `measure`, also a frame's statistics of it.
+
+        `penalty` holds the gradients of a further term of the loss, measured with the regulariser's share.
+        """
         if measure:
             self.probe.arm()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = compute_loss()
-        loss.backward()  # type: ignore[no-untyped-call]
+        scale = precision.loss_scale(self._settings)
+        with precision.autocast(self._settings, next(self.model.parameters()).device):
+            loss = compute_loss()
+        (loss * scale if scale != 1 else loss).backward()  # type: ignore[no-untyped-call]
+        precision.unscale(self.model.parameters(), scale)
         self.probe.measure_gradients()
-        penalty = self._penalty()
+        regulariser = self._regulariser()
         if measure:
-            self.probe.measure_penalty(penalty)
-        for parameter, gradient in penalty.items():
+            self.probe.measure_penalty(_sum(regulariser, penalty))
+        in_loss = _sum(regulariser, penalty) if self._settings["regularisation"] == "loss" else penalty
+        for parameter, gradient in in_loss.items():
             parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
         if not measure:
             self._clip()
+            self._shrink(regulariser)
             self._descend()
             return None
         total_norm = self._total_norm()
         self._clip()
         scalars = torch.stack([loss.detach().double(), total_norm.double(), self._total_norm().double()])
         self.probe.before_update()
+        self._shrink(regulariser)
         self._descend()
         layers = self.probe.collect()
+        layers["delta_rms"] = precision.unscaled(layers["delta_rms"], scale)
         loss_value, total, clipped = scalars.tolist()
         return Measured(loss_value, total, clipped, layers)
 
@@ -112,12 +131,19 @@ class Learner:
     # -- regularisation and clipping -------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def _penalty(self) -> dict[nn.Parameter, Tensor]:
+    def _regulariser(self) -> Gradients:
         """The gradient of λ₁·Σ|w| + λ₂·Σw² for each weight (not for biases, nor a normalisation's scale and shift)."""
         l1, l2 = float(self._settings["l1"]), float(self._settings["l2"])
         if not l1 and not l2:
             return {}
         return {weight: l1 * weight.sign() + 2 * l2 * weight for weight in self.model.parameters() if weight.ndim >= 2}
+
+    @torch.no_grad()
+    def _shrink(self, penalty: Mapping[nn.Parameter, Tensor]) -> None:
+        """Decoupled, the penalty is subtracted as AdamW subtracts it: past clipping, momentum and adaptive scaling."""
+        if self._settings["regularisation"] == "decoupled":
+            for weight, gradient in penalty.items():
+                weight.sub_(gradient, alpha=self.optimizer.param_groups[0]["lr"])
 
     def _descend(self) -> None:
         self.optimizer.step()
@@ -132,3 +158,8 @@ class Learner:
                 nn.utils.clip_grad_norm_(self.model.parameters(), threshold)
             case "value":
                 nn.utils.clip_grad_value_(self.model.parameters(), threshold)
+
+
+def _sum(a: Gradients, b: Gradients) -> Gradients:
+    """Both; a parameter that has two gradients gets a new one, since the two are kept apart."""
+    return {**a, **b, **{parameter: a[parameter] + b[parameter] for parameter in a.keys() & b.keys()}}

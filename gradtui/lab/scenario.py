@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gradtui.lab import families, toggles
+from gradtui.lab import families, files, toggles
 from gradtui.lab.errors import NoSuchScenarioError, ScenarioError, SettingError
 from gradtui.stream.events import Value
 
@@ -70,12 +70,14 @@ def catalog() -> tuple[Scenario, ...]:
 GROUPS = (
     "Vanishing",
     "Exploding",
-    "Activations",
     "Initialisation",
+    "Activations",
     "Normalisation",
     "Depth",
+    "Transformers",
     "Recurrence",
     "Optimizers",
+    "Precision",
     "GANs",
     "Healthy",
 )
@@ -126,6 +128,7 @@ def check(table: dict[str, Any], origin: str) -> Scenario:
     _check_numbers(scenario, origin)
     try:
         families.check(scenario.model, scenario.data, scenario.options)
+        files.require(scenario.data)
         toggles.initial(scenario)
     except SettingError as error:
         raise ScenarioError(f"{origin}: {error}") from None

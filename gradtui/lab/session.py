@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-import torch.nn.functional as F
+from torch import Tensor
 
-from gradtui.lab import data, models, toggles
+from gradtui.lab import data, models, objective, toggles
 from gradtui.lab.errors import SettingError
+from gradtui.lab.families import is_own
 from gradtui.lab.learner import Learner, Measured
 from gradtui.lab.scenario import Scenario
 from gradtui.stream.events import Layer, Value
@@ -24,7 +25,8 @@ class Session:
         """Steps taken so far."""
         self.metrics: dict[str, float] = {}
         torch.manual_seed(seed)
-        self.data = data.load(scenario.data).to(device)
+        self.data = data.load(str(self.settings.get("data", scenario.data)), seed).to(device)
+        self._loss_factor = float(scenario.options.get("loss_factor", 1.0)) if not is_own(scenario.model) else 1.0
         self._batches = self.data.batches(int(self.settings["batch"]), seed)
         model = models.build(scenario, self.settings, self.data).to(device)
         self.learner = Learner(model, self.settings, lambda model: model(self.data.test_x[:2]))
@@ -36,17 +38,17 @@ class Session:
     def take_step(self, *, measure: bool) -> Measured | None:
         """Train on one batch; with `measure`, also the statistics of a frame."""
         x, y = next(self._batches)
-        measured = self.learner.update(lambda: F.cross_entropy(self.learner.model(x), y), measure=measure)
+        measured = self.learner.update(lambda: self._loss(x, y), measure=measure)
         self.step += 1
         return measured
 
-    @torch.no_grad()
+    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+        loss = objective.loss(self.data, self.learner.model(x), y)
+        return loss if self._loss_factor == 1 else loss * self._loss_factor
+
     def evaluate(self) -> None:
         """Bring `metrics` up to date on the test set."""
-        model = self.learner.model.eval()
-        right = model(self.data.test_x).argmax(1) == self.data.test_y
-        self.metrics = {"accuracy": right.float().mean().item()}
-        model.train()
+        self.metrics = objective.metrics(self.data, self.learner.model)
 
     def set(self, key: str, value: Value) -> tuple[Value, str]:
         """Bring a toggle into force between two steps; returns the value as kept and a note. Raises SettingError."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from gradtui.lab.errors import SettingError
 from gradtui.lab.models import parts
 from gradtui.stream.events import Value
 
@@ -33,18 +35,57 @@ class Drawn(Protocol):
 
 
 def swap_activations(model: nn.Module, settings: Mapping[str, Value]) -> None:
-    """Put the activation that `settings` name wherever the model has one."""
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if name.endswith("activation") or isinstance(child, parts.ACTIVATION_TYPES):
-                setattr(module, name, parts.activation(settings))
+    """Put the activation that `settings` name wherever the model has one, or a user's own back where they had it.
+
+    Raises SettingError when there is none.
+    """
+    named = [(module, name, child) for module in model.modules() for name, child in module._modules.items() if child is not None]
+    places = [(module, name, child) for module, name, child in named if _is_activation(name, child)]
+    if not places:
+        raise SettingError("activation: this network has no activation modules; functions that its forward calls cannot be swapped")
+    for module, name, child in places:
+        built: nn.Module = getattr(child, "stands_for", (child,))[0]
+        new = built if settings["activation"] == parts.OWN else parts.activation(settings)
+        if new is not built:
+            new.__dict__["stands_for"] = (built,)  # in a tuple and past setattr: it is no part of the network
+        setattr(module, name, new)
 
 
-def set_norm(model: nn.Module, kind: str) -> None:
+def _is_activation(name: str, module: nn.Module) -> bool:
+    told_by_name = isinstance(module, nn.Identity) and name.endswith("activation")
+    return told_by_name or hasattr(module, "stands_for") or isinstance(module, parts.ACTIVATION_TYPES)
+
+
+def set_norm(model: nn.Module, settings: Mapping[str, Value]) -> None:
     """Insert fresh batch normalisation in every block, or take it out."""
     for module in model.modules():
         if isinstance(module, Normalised):
-            module.set_norm(kind)
+            module.set_norm(str(settings["batch_norm"]))
+    set_norm_scale(model, settings)
+
+
+@torch.no_grad()
+def set_norm_scale(model: nn.Module, settings: Mapping[str, Value]) -> None:
+    """Set every batch normalisation's γ to its start."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.affine:
+            module.weight.fill_(float(settings["norm_scale"]))
+
+
+def bypass_norms(model: nn.Module, *, bypassed: bool) -> None:
+    """Let every normalisation return its input, or normalise again. It keeps its parameters, running statistics and optimizer
+    state, and its name: an nn.Identity in its place would lose them. Raises SettingError when there is none."""
+    norms = [module for module in model.modules() if isinstance(module, parts.NORM_TYPES)]
+    if not norms:
+        raise SettingError("norm_bypass: this network has no normalisation modules")
+    for norm in norms:
+        norm.__dict__.pop("forward", None)
+        if bypassed:
+            norm.__dict__["forward"] = _unchanged
+
+
+def _unchanged(x: Tensor) -> Tensor:
+    return x
 
 
 def set_skip(model: nn.Module, kind: str) -> None:

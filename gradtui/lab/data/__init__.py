@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from gradtui.lab.data import digits
+from collections.abc import Callable, Mapping
+
+from gradtui.lab.data import digits, images, own, spirals, tokens
 from gradtui.lab.data.dataset import Dataset
+from gradtui.lab.families import is_own
 
-LOADERS = {"digits": digits.load}
+LOADERS: Mapping[str, Callable[[int], Dataset]] = {
+    "digits": lambda _: digits.load(),
+    "mnist": lambda _: images.load_mnist(),
+    "cifar10": lambda _: images.load_cifar10(),
+    "spirals": spirals.load,
+    "tokens": tokens.load,
+}
 
 
-def load(name: str) -> Dataset:
-    """The data set called `name`, one of LOADERS."""
-    return LOADERS[name]()
+def load(name: str, seed: int = 0) -> Dataset:
+    """The data set called `name`, one of LOADERS or a user's own; what is made is made from `seed`. Raises SettingError."""
+    return own.load(name) if is_own(name) else LOADERS[name](seed)
 
 
 __all__ = ["LOADERS", "Dataset", "load"]

@@ -22,6 +22,11 @@ class Dataset:
     image: tuple[int, int, int] | None = None
     """Channels, height and width, where a row of x is an image."""
 
+    @property
+    def outputs(self) -> int:
+        """How many numbers a network must give for a row: one a class, or one a target."""
+        return self.classes or self.train_y[0].numel()
+
     def to(self, device: torch.device) -> Dataset:
         """The same on `device`."""
         moved = {name: getattr(self, name).to(device) for name in ("train_x", "train_y", "test_x", "test_y")}

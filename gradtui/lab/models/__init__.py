@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from gradtui.lab.data import Dataset
-from gradtui.lab.families import resolved
+from gradtui.lab.families import is_own, resolved
+from gradtui.lab.models import own
+from gradtui.lab.models.bag import build_bag
 from gradtui.lab.models.mlp import build_mlp
 from gradtui.lab.models.resnet import build_resnet
 from gradtui.lab.scenario import Scenario
@@ -21,10 +23,13 @@ Options = Mapping[str, int | float]
 
 BUILDERS: Mapping[str, Callable[[Mapping[str, Value], Options, Dataset], nn.Module]] = {
     "mlp": build_mlp,
+    "bag": build_bag,
     "resnet": build_resnet,
 }
 
 
 def build(scenario: Scenario, settings: Mapping[str, Value], data: Dataset) -> nn.Module:
-    """The scenario's network with `settings` in force, weights drawn from torch's global generator."""
+    """The scenario's network with `settings` in force, weights drawn from torch's global generator. Raises SettingError."""
+    if is_own(scenario.model):
+        return own.build(scenario.model, scenario.options)
     return BUILDERS[scenario.model](settings, resolved(scenario.model, scenario.options), data)

@@ -19,7 +19,10 @@ MODULES: Mapping[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "identity": nn.Identity,
 }
-ACTIVATION_TYPES = (nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU)
+OWN = "own"
+"""The value of `activation` that leaves a user's own network as it was built."""
+ACTIVATION_TYPES = (nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Softplus, nn.ReLU6, nn.Mish)
+NORM_TYPES = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
 def activation(settings: Mapping[str, Value]) -> nn.Module:
