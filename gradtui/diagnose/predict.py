@@ -1,0 +1,134 @@
+"""What theory says of a run's own network: from its hello to one number a layer, and nothing where theory does not hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from gradtui.diagnose import theory
+from gradtui.diagnose.activations import ACTIVATIONS, Activation, leaky_relu
+from gradtui.diagnose.profile import TIME_STEP
+from gradtui.diagnose.theory import Convolution, Initial
+from gradtui.stream.events import Hello, Layer, Value
+
+SCALED_DATA = ("digits", "spirals", "mnist", "cifar10")
+"""Data whose inputs have |x|²/N_0 = 1 on average."""
+IMAGE = 8
+"""The side of the digits."""
+FIRST_SYMBOL = (0.2, 0.05)
+"""What the sequences' inputs add to the variance of a pre-activation, at the first time step and at every later one."""
+
+
+def predict(hello: Hello) -> list[float | None]:
+    """log10 delta of every layer at initialisation, relative to the profile's last row; None where there is no prediction.
+
+    Known: dense networks with batch normalisation and skips, plain convolutional ones, and Elman's recurrent cell, in the
+    lab's own families. Not: weights that are constant, biases that are not 0, gates, transformers, networks of a user's own.
+    """
+    nothing: list[float | None] = [None] * len(hello.layers)
+    try:
+        found = _predicted(hello)
+    except (ArithmeticError, ValueError):  # σ_w = 0, or so large that it overflows
+        return nothing
+    return found if found and all(log is None or math.isfinite(log) for log in found) else nothing
+
+
+def span(prediction: Sequence[float | None]) -> float | None:
+    """The predicted span in decades, with the sign of `Profile.span`; None without a prediction."""
+    known = [log for log in prediction if log is not None]
+    return known[0] - known[-1] if len(known) > 1 else None
+
+
+def _predicted(hello: Hello) -> list[float | None] | None:
+    settings = {toggle.key: toggle.value for toggle in hello.toggles}
+    activation = _activation(settings)
+    options = hello.scenario.get("options")
+    biased = isinstance(options, dict) and bool(options.get("bias"))
+    if activation is None or biased:
+        return None
+    match hello.scenario.get("model"), settings.get("data", hello.scenario.get("data")):
+        case "mlp", data if data in SCALED_DATA:
+            return _dense(hello.layers, settings, activation)
+        case "resnet", "digits":
+            return _convolutional(hello.layers, settings, activation)
+        case "rnn", "first_symbol":
+            return _recurrent(hello.layers, settings, activation)
+    return None
+
+
+def _activation(settings: Mapping[str, Value]) -> Activation | None:
+    name = str(settings.get("activation"))
+    return leaky_relu(_number(settings, "leaky_slope", 0.01)) if name == "leaky_relu" else ACTIVATIONS.get(name)
+
+
+def _dense(layers: Sequence[Layer], settings: Mapping[str, Value], activation: Activation) -> list[float | None] | None:
+    hidden = layers[:-1]
+    drawn = _drawn(hidden, settings)
+    if drawn is None:
+        return None
+    branch = {"scaled": 1 / math.sqrt(len(hidden)), "plain": 1.0}.get(str(settings.get("skip")), 0.0)
+    norm = settings.get("batch_norm", "off")
+    gamma = _number(settings, "norm_scale", 1.0) if norm == "on" else 1.0
+    return [*theory.dense(activation, drawn, batch_norm=norm != "off", gamma=gamma, branch=branch), None]
+
+
+def _convolutional(layers: Sequence[Layer], settings: Mapping[str, Value], activation: Activation) -> list[float | None] | None:
+    """Plain ones only: with batch normalisation the maps' correlations matter, which the recursion does not follow."""
+    hidden = layers[:-1]
+    if settings.get("batch_norm", "off") != "off" or settings.get("skip", "off") != "off" or not hidden:
+        return None
+    drawn = _drawn(hidden, settings)
+    if drawn is None:
+        return None
+    side, maps = IMAGE, []
+    below = hidden[0].shape[0]
+    for own, layer in zip(drawn, hidden, strict=True):
+        stride = 2 if layer.shape[0] > below else 1
+        side, below = (side + stride - 1) // stride, layer.shape[0]
+        maps.append(Convolution(own, side, below, stride))
+    return [*theory.convolutional(activation, IMAGE, maps), None]
+
+
+def _recurrent(layers: Sequence[Layer], settings: Mapping[str, Value], activation: Activation) -> list[float | None] | None:
+    times = [index for index, layer in enumerate(layers) if layer.kind == TIME_STEP]
+    weights = [layer for layer in layers if len(layer.shape) == 2 and layer.shape[0] == layer.shape[1]]
+    plain = settings.get("cell", "rnn") == "rnn" and settings.get("leaky_state", 1) == 1 and settings.get("layer_norm", "off") == "off"
+    drawn = _drawn(weights[:1], settings)
+    if not times or not plain or drawn is None:
+        return None
+    first, later = FIRST_SYMBOL
+    logs = theory.recurrent(activation, drawn[0], [first] + [later] * (len(times) - 1))
+    found: list[float | None] = [None] * len(layers)
+    for index, log in zip(times, logs, strict=True):
+        found[index] = log
+    return found
+
+
+def _drawn(layers: Sequence[Layer], settings: Mapping[str, Value]) -> list[Initial] | None:
+    drawn = [_initial(layer, settings) for layer in layers]
+    known = [own for own in drawn if own is not None]
+    return known if known and len(known) == len(drawn) else None
+
+
+def _number(settings: Mapping[str, Value], key: str, default: float) -> float:
+    value = settings.get(key, default)
+    return default if isinstance(value, str) else float(value)
+
+
+def _initial(layer: Layer, settings: Mapping[str, Value]) -> Initial | None:
+    """sigma_w of a layer's weights, whose shape is (outputs, inputs, ...); None: not random, so theory has nothing to say."""
+    if len(layer.shape) < 2:
+        return None
+    outputs, inputs = layer.shape[:2]
+    match settings.get("init"):
+        case "xavier":
+            return Initial(math.sqrt(2 * inputs / (inputs + outputs)))
+        case "he":
+            return Initial(math.sqrt(2))
+        case "lecun":
+            return Initial(1.0)
+        case "orthogonal" if inputs >= outputs:
+            return Initial(1.0)
+        case "gaussian":
+            return Initial(_number(settings, "sigma_w", 1.0))
+    return None
