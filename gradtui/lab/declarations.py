@@ -11,6 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from gradtui.lab.declaration import Declaration, Settings, needs
+from gradtui.lab.declarations_gan import LIPSCHITZ, PENALTY_WEIGHT, WEIGHT_CLIP
 from gradtui.lab.declarations_setup import DATA, LOSS_SCALE, PRECISION
 from gradtui.lab.families import is_own
 
@@ -98,7 +99,7 @@ TOGGLES: tuple[Declaration, ...] = (
         default="off",
         choices=("off", "on", "no_affine"),
         hotkey="n",
-        applies=needs({"mlp", "resnet"}, "a {model} has no batch normalisation here"),
+        applies=needs({"mlp", "resnet", "wgan"}, "a {model} has no batch normalisation here"),
         apply=_set_norm,
     ),
     Declaration(
@@ -107,7 +108,7 @@ TOGGLES: tuple[Declaration, ...] = (
         "What batch norm's learnt scale γ starts at; small keeps a tanh in its linear part, large drives it out.",
         default=1.0,
         maximum=1e3,
-        applies=needs({"mlp", "resnet"}, "a {model} has no batch normalisation here"),
+        applies=needs({"mlp", "resnet", "wgan"}, "a {model} has no batch normalisation here"),
         apply=_set_norm_scale,
     ),
     Declaration(
@@ -126,7 +127,7 @@ TOGGLES: tuple[Declaration, ...] = (
         default="off",
         choices=("off", "scaled", "plain"),
         hotkey="s",
-        applies=needs({"mlp", "resnet"}, "a {model} has no place for a skip here"),
+        applies=needs({"mlp", "resnet", "wgan"}, "a {model} has no place for a skip here"),
         apply=_set_skip,
     ),
     Declaration(
@@ -189,6 +190,9 @@ TOGGLES: tuple[Declaration, ...] = (
         default="loss",
         choices=("loss", "decoupled"),
     ),
+    LIPSCHITZ,
+    WEIGHT_CLIP,
+    PENALTY_WEIGHT,
     Declaration(
         "optimizer",
         "optimizer",
@@ -208,7 +212,7 @@ TOGGLES: tuple[Declaration, ...] = (
         maximum=1000,
         whole=True,
         live=False,
-        applies=needs({"mlp"}, "the depth of a {model} is its own"),
+        applies=needs({"mlp", "wgan"}, "the depth of a {model} is its own"),
     ),
     Declaration(
         "width",
@@ -219,7 +223,7 @@ TOGGLES: tuple[Declaration, ...] = (
         maximum=4096,
         whole=True,
         live=False,
-        applies=needs({"mlp", "bag"}, "the width of a {model} is its own"),
+        applies=needs({"mlp", "bag", "wgan"}, "the width of a {model} is its own"),
     ),
     PRECISION,
     LOSS_SCALE,

@@ -52,6 +52,16 @@ FAMILIES: Mapping[str, Family] = {
         data=("tokens",),
         options={"dimensions": Option(16, 1, 4096)},
     ),
+    "wgan": Family(
+        "a Wasserstein GAN: a critic of `depth` hidden layers of equal `width`, and a small generator",
+        data=("swiss_roll",),
+        options={
+            "critic_updates": Option(5, 1, 1000),
+            "latent": Option(2, 1, 4096),
+            "generator_depth": Option(3, 1, 1000),
+            "generator_width": Option(64, 1, 4096),
+        },
+    ),
     "resnet": Family(
         "a CIFAR-style network of 6n+2 layers (He 2016) in three stages",
         data=("digits", "mnist", "cifar10"),

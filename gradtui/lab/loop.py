@@ -16,7 +16,7 @@ from gradtui import __version__
 from gradtui.lab import toggles
 from gradtui.lab.errors import SettingError
 from gradtui.lab.learner import Measured
-from gradtui.lab.session import Session
+from gradtui.lab.sessions import Training, begin
 from gradtui.lab.spec import Spec
 from gradtui.stream.commands import Command, CommandError, CommandReader
 from gradtui.stream.events import Applied, End, Frame, Hello, Value
@@ -72,7 +72,7 @@ class Loop:
     # -- beginning -------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._session = Session(self._spec.scenario, self._settings, self._spec.seed, self._device)
+        self._session = begin(self._spec.scenario, self._settings, self._spec.seed, self._device)
         self._frame_time = self._due = time.monotonic()
         self._frame_step = -1
         self._writer.append(self._hello())
@@ -203,7 +203,7 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device("cuda", 0) if available and wanted != "cpu" else torch.device("cpu")
 
 
-def describe(spec: Spec, session: Session) -> dict[str, object]:
+def describe(spec: Spec, session: Training) -> dict[str, object]:
     """The scenario, whole, with the toggles as they now stand."""
     table: dict[str, object] = msgspec.to_builtins(spec.scenario)
     return table | {"settings": dict(session.settings)}

@@ -14,6 +14,7 @@ from gradtui.lab.data import Dataset
 from gradtui.lab.families import is_own, resolved
 from gradtui.lab.models import own
 from gradtui.lab.models.bag import build_bag
+from gradtui.lab.models.gan import build_gan
 from gradtui.lab.models.mlp import build_mlp
 from gradtui.lab.models.resnet import build_resnet
 from gradtui.lab.scenario import Scenario
@@ -25,6 +26,7 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Value], Options, Dataset], nn.Modu
     "mlp": build_mlp,
     "bag": build_bag,
     "resnet": build_resnet,
+    "wgan": build_gan,
 }
 
 

@@ -1,0 +1,64 @@
+"""The toggles of a Wasserstein GAN's critic: how its slope is bounded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from gradtui.lab.declaration import Declaration, Settings, needs
+
+if TYPE_CHECKING:
+    from gradtui.lab.critic import Critic
+    from gradtui.lab.learner import Learner
+
+_CRITIC_ONLY = needs({"wgan"}, "a {model} has no critic whose slope is to be bounded")
+
+
+def _set_lipschitz(learner: Learner, settings: Settings) -> str:
+    weights_were_clipped = cast("Critic", learner).set_lipschitz()
+    if weights_were_clipped and settings["lipschitz"] != "clip_weights":
+        return "weights stay as small as they were clipped: r (restart) or init draws them anew"
+    return ""
+
+
+def _set_weight_clip(learner: Learner, settings: Settings) -> str:
+    if settings["lipschitz"] != "clip_weights":
+        return "in force with lipschitz=clip_weights"
+    return _set_lipschitz(learner, settings)
+
+
+def _says_when(_: Learner, settings: Settings) -> str:
+    return "" if settings["lipschitz"] == "gradient_penalty" else "in force with lipschitz=gradient_penalty"
+
+
+LIPSCHITZ = Declaration(
+    "lipschitz",
+    "Lipschitz",
+    "How the critic's slope is bounded: `clip_weights` to ±c (Arjovsky 2017), `gradient_penalty` (Gulrajani 2017), `spectral_norm`"
+    " (Miyato 2018).",
+    default="off",
+    choices=("off", "clip_weights", "gradient_penalty", "spectral_norm"),
+    hotkey="z",
+    applies=_CRITIC_ONLY,
+    apply=_set_lipschitz,
+)
+WEIGHT_CLIP = Declaration(
+    "weight_clip",
+    "weight clip c",
+    "Of lipschitz=clip_weights: every parameter of the critic is clamped to ±c. δ grows by about c·√(N/2) per ReLU layer of width N.",
+    default=0.01,
+    minimum=1e-9,
+    maximum=1e3,
+    hotkey="x",
+    applies=_CRITIC_ONLY,
+    apply=_set_weight_clip,
+)
+PENALTY_WEIGHT = Declaration(
+    "penalty_weight",
+    "penalty λ",
+    "Of lipschitz=gradient_penalty: λ·E(‖∇D‖ − 1)² between real and generated points; its gradient is measured apart.",
+    default=1.0,
+    maximum=1e4,
+    hotkey="y",
+    applies=_CRITIC_ONLY,
+    apply=_says_when,
+)
