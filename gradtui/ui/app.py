@@ -62,7 +62,9 @@ class GradApp(App[Outcome]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "leave", "Leave", id="app.leave", tooltip="Leave; while it trains, asks whether to stop it."),
         Binding("ctrl+c,ctrl+q", "leave", "Leave", id="app.leave.always", show=False, priority=True, tooltip="Leave, from anywhere."),
-        Binding("escape", "scenarios", "Scenarios", id="app.back", show=False, tooltip="Back to the list of scenarios."),
+        Binding(
+            "escape", "scenarios", "Scenarios", id="app.back", show=False, tooltip="Clear the filter; then back to the list of scenarios."
+        ),
         Binding("question_mark,f1", "help", "Help", id="app.help", key_display="?", tooltip="All keys, and what the signs mean."),
         Binding("f8", "shot", "Picture", id="app.shot", show=False, tooltip="Save the screen as SVG and as text."),
         Binding("ctrl+z", "suspend_process", "Suspend", id="app.suspend", show=False, tooltip="Back to the shell; fg returns."),
@@ -155,7 +157,7 @@ class GradApp(App[Outcome]):
 
     def action_scenarios(self) -> None:
         screen = self.run_screen
-        if screen is None or not self._choices or self.screen is not screen:
+        if screen is None or self.screen is not screen or screen.clear_filter() or not self._choices:
             return
         if screen.training:
             self.push_screen(LeaveScreen(), partial(self._left_for_the_list, screen))
@@ -178,8 +180,14 @@ class GradApp(App[Outcome]):
 
     def key_sections(self) -> list[tuple[str, list[Binding]]]:
         """Every binding that means something on the present screen, by where it is bound."""
-        nodes = [self.screen, *self.screen.query("LayerBars, TogglesPanel"), self]
-        titles = {"RunScreen": "Training", "LayerBars": "Bars", "TogglesPanel": "Toggles panel (tab goes there)", "GradApp": "Everywhere"}
+        nodes = [self.screen, *self.screen.query("ScenarioList, LayerBars, TogglesPanel"), self]
+        titles = {
+            "ScenarioList": "Scenarios",
+            "RunScreen": "Training",
+            "LayerBars": "Bars",
+            "TogglesPanel": "Toggles panel (tab goes there)",
+            "GradApp": "Everywhere",
+        }
         return [(titles.get(type(node).__name__, "Here"), _described(type(node).BINDINGS)) for node in nodes]
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:

@@ -21,7 +21,7 @@ from gradtui.stream.events import Frame, Layer, Numbers
 from gradtui.ui import rows
 from gradtui.ui.lines import Lines, Row
 from gradtui.ui.measures import MEASURES, Measure, at
-from gradtui.ui.scale import state
+from gradtui.ui.scale import elide, state
 
 SLICES = 8
 LONGEST_NAME = 24
@@ -73,7 +73,7 @@ class LayerBars(Vertical, can_focus=True):
         Binding("pagedown", "page(1)", "Page down", id="bars.pagedown", show=False, tooltip="One screenful down."),
         Binding("home,g", "cursor(-1000000)", "First", id="bars.first", show=False, tooltip="The first layer."),
         Binding("end,G", "cursor(1000000)", "Last", id="bars.last", show=False, tooltip="The last layer."),
-        Binding("enter", "detail", "Layer", id="bars.detail", tooltip="All numbers of the layer under the cursor."),
+        Binding("enter", "detail", "Layer", id="bars.detail", show=False, tooltip="All numbers of the layer under the cursor."),
     ]
 
     class Picked(Message):
@@ -133,7 +133,6 @@ class LayerBars(Vertical, can_focus=True):
         axis = self._axes[self.measure.key].extended(self._values)
         if axis != self._axes[self.measure.key]:
             self._axes[self.measure.key] = axis
-            self._head()
         self._drawn.clear()
 
     def repaint(self, *, figures: bool) -> None:
@@ -141,6 +140,7 @@ class LayerBars(Vertical, can_focus=True):
         if self.worst_first and self._select() != self._rows:
             self._lay_out()
         visible = self.visible_rows
+        self._head()
         if figures:
             self._figures = self._frame
             self._numbers.check(visible)
@@ -209,7 +209,7 @@ class LayerBars(Vertical, can_focus=True):
         self._cursor = min(self._cursor, max(0, len(self._rows) - 1))
         width = self.size.width
         longest = max((len(layer.name) for layer in self._layers), default=0)
-        self._name_width = min(max(longest + 3, 10), LONGEST_NAME, max(8, width // 4))
+        self._name_width = min(max(longest + 3, 10), LONGEST_NAME, max(8, width * 3 // 10))
         figures = len(self.measure.heading) + 1
         self._bar_width = max(SLICES, width - self._name_width - figures)
         self._cuts = [self._bar_width * i // SLICES for i in range(SLICES + 1)]
@@ -223,11 +223,13 @@ class LayerBars(Vertical, can_focus=True):
         self._head()
 
     def _head(self) -> None:
-        about = f"{self.measure.title}/{self.filter}" if self.filter else self.measure.title
-        title = about[: self._name_width - 1].ljust(self._name_width)
+        about = f"{self.measure.title} /{self.filter}" if self.filter else self.measure.title
+        visible = self.visible_rows
+        if len(visible) < len(self._rows) and not self.worst_first:
+            about = f"{about} {visible.start + 1}-{visible.stop}/{len(self._rows)}"
+        title = elide(about, self._name_width - 1).ljust(self._name_width)
         ruler = self._axes[self.measure.key].ruler(self._bar_width).ljust(self._bar_width)
         self._header.put([((title, "title"), (ruler, "muted"), (self.measure.heading + " ", "muted"))])
-        self._drawn.clear()
 
     # Drawing
 

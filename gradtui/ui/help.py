@@ -14,9 +14,10 @@ from gradtui.diagnose.words import inert
 from gradtui.stream.events import Toggle
 from gradtui.ui.lines import Lines, Row
 from gradtui.ui.measures import MEASURES
-from gradtui.ui.scale import setting
+from gradtui.ui.scale import setting, wrapped
 
-KEY_WIDTH = 16
+KEY_WIDTH = 13
+TEXT_WIDTH = 56
 
 SIGNS: tuple[tuple[str, str], ...] = (
     ("X  !  i", "a critical warning, a warning, an information on this layer"),
@@ -46,7 +47,10 @@ def rows(sections: Iterable[tuple[str, Sequence[Binding]]], toggles: Sequence[To
 
 
 def _section(title: str, lines: Sequence[tuple[str, str]]) -> list[Row]:
-    body: list[Row] = [((f"  {key:<{KEY_WIDTH}}", "key"), (text, "")) for key, text in lines]
+    body: list[Row] = []
+    for key, text in lines:
+        for n, line in enumerate(wrapped(text, TEXT_WIDTH, 10)):
+            body.append(((f"  {key if n == 0 else '':<{KEY_WIDTH}} ", "key"), (line, "")))
     return [((f" {title}", "title"),), *body, ()] if body else []
 
 

@@ -131,7 +131,7 @@ def curve_row(line: str, width: int) -> Row:
     for character in rest:
         if character == "│":
             row += [(text, "curve")] if text else []
-            row.append((character, "ghost"))
+            row.append((character, "mark"))
             text = ""
         else:
             text += character

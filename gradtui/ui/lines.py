@@ -20,7 +20,25 @@ Span = tuple[str, str]
 
 Row = tuple[Span, ...]
 
-STYLES = ("muted", "strong", "alarm", "warn", "good", "key", "bar", "hot", "void", "ghost", "theory", "cursor", "group", "curve", "title")
+STYLES = (
+    "muted",
+    "strong",
+    "alarm",
+    "warn",
+    "calm",
+    "good",
+    "key",
+    "bar",
+    "hot",
+    "void",
+    "ghost",
+    "theory",
+    "cursor",
+    "group",
+    "curve",
+    "mark",
+    "title",
+)
 
 
 class Lines(Widget):
@@ -36,9 +54,9 @@ class Lines(Widget):
         """Show these rows; only those that differ from the ones shown are repainted."""
         old, self._rows = self._rows, list(rows)
         for y in range(max(len(old), len(self._rows))):
-            before = old[y] if y < len(old) else ()
-            if before != self.row(y):
-                self.refresh(Region(0, y, self.size.width, 1))
+            before, after = (rows[y] if y < len(rows) else () for rows in (old, self._rows))
+            if before != after:
+                self.refresh(Region(0, y, max(cell_len(text_of(before)), cell_len(text_of(after))), 1))
 
     def row(self, y: int) -> Row:
         """The spans of row `y`."""
@@ -54,10 +72,10 @@ class Lines(Widget):
         for text, style in row:
             text = text if (length := cell_len(text)) <= width else set_cell_size(text, width)
             width -= min(length, width)
-            segments.append(Segment(text, self.get_component_rich_style(style, partial=True) if style else None))
+            segments.append(Segment(text, self.get_component_rich_style(style) if style else self.rich_style))
             if width <= 0:
                 break
-        return Strip(segments).extend_cell_length(self.size.width)
+        return Strip(segments).extend_cell_length(self.size.width, self.rich_style)
 
     def get_selection(self, selection: object) -> None:
         """No text selection: the mouse moves the cursor and presses toggles here."""

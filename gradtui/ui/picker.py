@@ -34,14 +34,18 @@ class Choice:
     """Heading and text, in the order to read them: symptom, cause, what to try …"""
 
 
-class Picker(Screen[None]):
-    """Choose a scenario."""
+class ScenarioList(OptionList):
+    """The scenarios under the headings of their groups."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "move(1)", "Down", id="picker.down", show=False, tooltip="The next scenario."),
-        Binding("k", "move(-1)", "Up", id="picker.up", show=False, tooltip="The scenario before."),
-        Binding("enter", "choose", "Run it", id="picker.choose", tooltip="Train the scenario and watch it."),
+        Binding("down,j", "cursor_down", "Down", id="picker.down", show=False, tooltip="The next scenario."),
+        Binding("up,k", "cursor_up", "Up", id="picker.up", show=False, tooltip="The scenario before."),
+        Binding("enter", "select", "Run it", id="picker.choose", key_display="enter", tooltip="Train the scenario and watch it."),
     ]
+
+
+class Picker(Screen[None]):
+    """Choose a scenario."""
 
     class Chosen(Message):
         """A scenario is to run."""
@@ -53,7 +57,7 @@ class Picker(Screen[None]):
     def __init__(self, choices: Sequence[Choice]) -> None:
         super().__init__()
         self._choices = {choice.name: choice for choice in choices}
-        self._list = OptionList(id="scenarios", markup=False, compact=True)
+        self._list = ScenarioList(id="scenarios", markup=False, compact=True)
         self._detail = Lines(id="scenario")
 
     def compose(self) -> ComposeResult:
@@ -96,15 +100,6 @@ class Picker(Screen[None]):
     def _run(self, event: OptionList.OptionSelected) -> None:
         if event.option_id is not None:
             self.post_message(self.Chosen(event.option_id))
-
-    def action_move(self, by: int) -> None:
-        if by > 0:
-            self._list.action_cursor_down()
-        else:
-            self._list.action_cursor_up()
-
-    def action_choose(self) -> None:
-        self._list.action_select()
 
 
 def rows(choice: Choice, width: int) -> list[Row]:

@@ -11,7 +11,7 @@ from itertools import groupby
 from gradtui.diagnose.words import inert
 from gradtui.stream.events import Layer
 from gradtui.ui.lines import Row
-from gradtui.ui.scale import Axis, bar, elide, state
+from gradtui.ui.scale import Axis, bar, elide, short_name, state
 
 STYLE_OF = {"b": "bar", "h": "hot", "v": "void", "m": "muted", "g": "ghost", "t": "theory"}
 
@@ -55,7 +55,7 @@ def spans(text: str, codes: str) -> Row:
 def name_cell(layer: Layer, width: int, severity: str, *, cursor: bool) -> Row:
     """A layer's flag and name."""
     letter, style = FLAGS.get(severity) or (FROZEN if layer.frozen else (" ", ""))
-    name = elide(inert(layer.name), width - 3)
+    name = short_name(inert(layer.name), width - 3)
     return ((letter, style), (" ", ""), (name.ljust(width - 3), "cursor" if cursor else ""), (" ", ""))
 
 

@@ -33,7 +33,7 @@ from gradtui.ui.toggles import TogglesPanel
 PERIOD = 0.1
 """Seconds between two looks at the run: the bars' frame rate."""
 
-TEXTS = 3
+TEXTS = 4
 """Looks between two repaints of numbers in text: faster than that nobody reads them, and they cost as much as the bars."""
 
 CURVES = 5
@@ -85,7 +85,7 @@ class RunScreen(Screen[None]):
         self.controls = Controls(watched.run)
         self._restart = restart
         self._restarting = False
-        self._ticks = 0
+        self.looks = 0
         self._stale = False
         self._gpu: Gpu | None = None
         self._gpu_text = ""
@@ -102,20 +102,23 @@ class RunScreen(Screen[None]):
         yield self._status
         with Horizontal(id="main"):
             yield Vertical(self._bars, self._summary, self._history, self._log, id="left")
-            yield Vertical(self._toggles, self._warnings, id="side")
+            yield Vertical(Lines(id="toggles-title"), self._toggles, Lines(id="warnings-title"), self._warnings, id="side")
         yield Footer()
 
     def on_mount(self) -> None:
         self._log.follow(self.watched.run.trainer_log)
+        self.query_one("#toggles-title", Lines).put([((" toggles", "title"), ("  press the key to change one", "muted"))])
+        self.query_one("#warnings-title", Lines).put([((" warnings", "title"),)])
         self._bars.focus()
-        self.set_interval(PERIOD, self._tick)
-        self.call_after_refresh(self._tick)
+        self.set_interval(PERIOD, self.look)
+        self.call_after_refresh(self.look)
 
     # Following the run
 
-    def _tick(self) -> None:
+    def look(self) -> None:
+        """Read what is new and show it."""
         news = self.feed.poll()
-        self._ticks += 1
+        self.looks += 1
         self.life = lives.life(
             self.feed.state, self.watched.trainer, self.feed.silent_for, behind=self.feed.behind, restarting=self._restarting
         )
@@ -126,7 +129,7 @@ class RunScreen(Screen[None]):
             if text:
                 self.tell(text, severity)
         if self.feed.behind:
-            self.set_timer(0.005, self._tick)
+            self.set_timer(0.005, self.look)
         self._repaint(news)
 
     def _begin(self) -> None:
@@ -149,13 +152,13 @@ class RunScreen(Screen[None]):
         fresh = news.count > 0
         settled = self._stale and not fresh
         self._stale = fresh
-        texts = self._ticks % TEXTS == 0 or settled
+        texts = self.looks % TEXTS == 0 or settled
         if fresh or settled:
             self._bars.show(state.frame, state.ghost, warnings.flags(state.open))
             self._bars.repaint(figures=texts)
         if texts or news.applied or news.hello:
             self.show_texts()
-        if self._ticks % CURVES == 0 or settled:
+        if self.looks % CURVES == 0 or settled:
             self._history.show(state.history)
             self._gpu_text = self._gpu.read() if self._gpu else ""
             if self._log.display:
@@ -178,8 +181,10 @@ class RunScreen(Screen[None]):
         """Share the rows between bars and history: the bars get what the network needs, the history at least its least."""
         tiny = self.size.width < 60 or self.size.height < 16
         self._bars.worst_first = tiny
+        wide = self.size.width >= 100 and not tiny
+        self._toggles.styles.height = max(3, min(self._toggles.count, self.size.height // 2 - 2)) if wide else 3
         room = self.query_one("#left").size.height - 1
-        least = 0 if tiny else 8 if self.size.width >= 100 else 4
+        least = 0 if tiny else 8 if wide else 4
         self._bars.styles.height = max(2, min(self._bars.row_count + 1, room - least))
         self._bars.refilter(self._bars.filter)
         self.call_after_refresh(self._show_all)
@@ -300,6 +305,13 @@ class RunScreen(Screen[None]):
                 self._bars.refilter(before)
 
         self.app.push_screen(Prompt("Show layers whose name contains (empty: all)", before, changed=self._bars.refilter), done)
+
+    def clear_filter(self) -> bool:
+        """Show all layers again; False: they are shown already."""
+        if not self._bars.filter:
+            return False
+        self._bars.refilter("")
+        return True
 
     def action_log(self) -> None:
         self._log.display = not self._log.display

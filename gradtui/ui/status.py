@@ -9,13 +9,13 @@ from gradtui.ui.life import Life
 from gradtui.ui.lines import Row, Span
 from gradtui.ui.scale import number, percent, state
 
-LIFE_STYLES = {"RUN": "good", "PAUSED": "warn", "CRASHED": "alarm", "SILENT": "alarm", "READING": "key"}
+LIFE_STYLES = {"RUN": "good", "PAUSED": "calm", "CRASHED": "alarm", "SILENT": "alarm", "READING": "calm", "STARTING": "calm"}
 
 
 def status_rows(run: RunState, life: Life, gpu: str, width: int) -> list[Row]:
     """The status in one row, or in two where it is narrow. What does not fit is left out, the least important first."""
-    head: list[Span] = [(f" {scenario_name(run)} ", "title"), (f" {life_text(life)} ", LIFE_STYLES.get(life.word, "strong"))]
-    parts = _parts(run, gpu)
+    head: list[Span] = [(f" {scenario_name(run)} ", "title"), (f" {life_text(life)} ", LIFE_STYLES.get(life.word, "good"))]
+    parts = _parts(run, gpu, width >= 100)
     if width >= 60:
         return [_fitted(head, parts, width)]
     return [tuple(head), _fitted([(" ", "")], parts, width)]
@@ -33,7 +33,7 @@ def life_text(life: Life) -> str:
     return f"{life.word} {life.detail}" if life.word == "SILENT" else life.word
 
 
-def _parts(run: RunState, gpu: str) -> list[tuple[str, str]]:
+def _parts(run: RunState, gpu: str, wide: bool) -> list[tuple[str, str]]:
     """Label and value, the most important first."""
     frame, hello = run.frame, run.hello
     if hello is None:
@@ -46,7 +46,7 @@ def _parts(run: RunState, gpu: str) -> list[tuple[str, str]]:
         parts.append(("accuracy", percent(frame.metrics["accuracy"])))
     parts.append(("lr", f"{frame.lr:g}" if frame.lr is not None else "–"))
     if frame.steps_per_second is not None:
-        parts.append(("steps/s", f"{frame.steps_per_second:.0f}{_pace(run)}"))
+        parts.append(("steps/s", f"{frame.steps_per_second:.0f}{_pace(run) if wide else ''}"))
     parts.append(("", inert(hello.device)))
     parts += [("", gpu)] if gpu else []
     parts += [("attempt", str(run.attempt + 1))] if run.attempt else []
@@ -101,8 +101,14 @@ def _profile(read: profile.Profile) -> list[Span]:
         return []
     where = f" {inert(read.group)}" if read.group else ""
     per = "layer" if read.axis == profile.DEPTH else "time step"
-    row = [("  ·", "muted"), (f"{where} span ", "muted"), (f"{read.span:+.2f}", "strong"), (" decades", "muted")]
-    return [*row, ("  slope ", "muted"), (f"{read.slope:+.2f}", "strong"), (f"/{per}", "muted")]
+    row = [("  ·", "muted"), (f"{where} span ", "muted"), (signed(read.span), "strong"), (" decades", "muted")]
+    return [*row, ("  slope ", "muted"), (signed(read.slope), "strong"), (f"/{per}", "muted")]
+
+
+def signed(value: float) -> str:
+    """Two decimals with their sign; what rounds to nothing has none."""
+    text = f"{value:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text
 
 
 def _cut(row: list[Span], width: int) -> Row:

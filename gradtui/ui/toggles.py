@@ -27,7 +27,7 @@ class TogglesPanel(Lines, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", id="toggles.up", show=False, tooltip="The toggle above."),
         Binding("down,j", "move(1)", "Down", id="toggles.down", show=False, tooltip="The toggle below."),
-        Binding("enter", "change(1)", "Change", id="toggles.change", tooltip="The next value, or type a number."),
+        Binding("enter", "change(1)", "Change", id="toggles.change", key_display="enter", tooltip="The next value, or type a number."),
         Binding("plus,equals_sign,right", "scale(1)", "More", id="toggles.more", show=False, tooltip="Twice the number, or the next."),
         Binding("minus,left", "scale(-1)", "Less", id="toggles.less", show=False, tooltip="Half the number, or the one before."),
     ]
@@ -50,6 +50,11 @@ class TogglesPanel(Lines, can_focus=True):
         self._refused: Mapping[str, str] = {}
         self._cursor = 0
         self._top = 0
+
+    @property
+    def count(self) -> int:
+        """How many toggles there are."""
+        return len(self._toggles)
 
     def describe(self, toggles: Sequence[Toggle]) -> None:
         """The run's toggles: those with a key first, those that do not apply last."""

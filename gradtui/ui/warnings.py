@@ -39,24 +39,25 @@ class Item:
 
 
 def rows(run: RunState, life: Life, width: int, height: int) -> list[Row]:
-    """The panel's rows: how the trainer ended, then every open warning, the most severe first."""
+    """The panel's rows: how the trainer ended, then every open warning, the most severe first and of those the newest."""
     items = []
     if life.word == "CRASHED":
         items.append(Item("X", "alarm", "CRASHED", f"{words.inert(life.detail)}.", CRASH_HELP))
     toggles = run.hello.toggles if run.hello else []
-    for warning in sorted(run.open.values(), key=lambda warning: -SEVERITIES.index(warning.severity)):
+    newest_first = reversed(run.open.values())
+    for warning in sorted(newest_first, key=lambda warning: -SEVERITIES.index(warning.severity)):
         letter, style = FLAGS[warning.severity]
         items.append(Item(letter, style, heading(warning), evidence(warning), advice(warning, toggles)))
-    return _laid_out(items, width, height) if items else [all_clear(run)]
+    return _laid_out(items, width, height) if items else all_clear(run, width)
 
 
-def all_clear(run: RunState) -> Row:
+def all_clear(run: RunState, width: int) -> list[Row]:
     """What to say when nothing is wrong."""
     if run.frame is None:
-        return ((" no measurement yet", "muted"),)
+        return [((" no measurement yet", "muted"),)]
     past = len({warning.code for warning in run.warnings})
-    closed = f" ({past} closed)" if past else ""
-    return ((" ok ", "good"), (f" all clear: no warning is open{closed}", "muted"))
+    lines = wrapped(f"all clear: no warning is open{f', {past} closed' if past else ''}", max(1, width - 5), 2)
+    return [((" ok ", "good"), (f" {line}", "muted")) if n == 0 else ((f"     {line}", "muted"),) for n, line in enumerate(lines)]
 
 
 def heading(warning: Warning) -> str:
@@ -78,9 +79,8 @@ def advice(warning: Warning, toggles: Sequence[Toggle]) -> str:
         return ""
     first = warning.try_[0]
     toggle = next((toggle for toggle in toggles if toggle.key == first.toggle), None)
-    press = f"press {words.inert(toggle.hotkey)}: " if toggle and toggle.hotkey else ""
-    label = words.inert(toggle.label if toggle else first.toggle)
-    return f"Try {press}{label} = {words.inert(setting(first.value))}"
+    what = f"{words.inert(toggle.label if toggle else first.toggle)} = {words.inert(setting(first.value))}"
+    return f"Press {words.inert(toggle.hotkey)} for {what}." if toggle and toggle.hotkey else f"Try {what}."
 
 
 def _laid_out(items: Sequence[Item], width: int, height: int) -> list[Row]:

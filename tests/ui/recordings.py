@@ -26,15 +26,16 @@ TOGGLES = [
 
 def layers(count: int, name: str = "hidden.{}") -> list[Layer]:
     """`count - 1` hidden layers and a read-out."""
-    hidden = [Layer(name=name.format(i), kind="Linear", shape=[64, 64], parameters=4160) for i in range(count - 1)]
+    hidden: list[Layer] = [Layer(name=name.format(i), kind="Linear", shape=[64, 64], parameters=4160) for i in range(count - 1)]
     return [*hidden, Layer(name="readout", kind="Linear", shape=[10, 64], parameters=650)]
 
 
 def hello(rows: Sequence[Layer], *, toggles: Sequence[Toggle] = TOGGLES, host: str = "elsewhere", attempt: int = 0) -> Hello:
     """A run on a host that is not this one, so that nobody looks for its process."""
     return Hello(
-        run="deep-sigmoid-1", scenario={"name": "deep-sigmoid"}, seed=0, device="cpu", versions={"torch": "2.13"}, pid=os.getpid(),
-        host=socket.gethostname() if host == "here" else host, started=0.0, layers=list(rows), toggles=list(toggles), steps=600, attempt=attempt,
+        run="deep-sigmoid-1", scenario={"name": "deep-sigmoid"}, seed=0, device="cpu", versions={"torch": "2.13"},
+        pid=os.getpid(), host=socket.gethostname() if host == "here" else host, started=0.0,
+        layers=list(rows), toggles=list(toggles), steps=600, attempt=attempt,
     )  # fmt: skip
 
 
@@ -53,12 +54,13 @@ def frame(
     )  # fmt: skip
 
 
-def vanishing(count: int, decades: float = 4.45) -> list[float | None]:
+def vanishing(count: int, decades: float = 4.45) -> Numbers:
     """Deltas that fall by `decades` from the last hidden layer down to the first, like the deep sigmoid's."""
-    return [10 ** (-1.9 - decades * (count - 2 - i) / max(1, count - 2)) for i in range(count - 1)] + [2.4e-2]
+    hidden: Numbers = [10 ** (-1.9 - decades * (count - 2 - i) / max(1, count - 2)) for i in range(count - 1)]
+    return [*hidden, 2.4e-2]
 
 
-def wobbling(count: int, step: int) -> list[float | None]:
+def wobbling(count: int, step: int) -> Numbers:
     """Deltas that all change from frame to frame by a tenth of a decade or so, differently in every layer."""
     return [10 ** (-3 - 0.05 * i + 0.12 * math.sin(0.9 * step + 2.1 * i)) for i in range(count)]
 
