@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
 
-from gradtui.diagnose.words import inert, setting
+from gradtui import describe
+from gradtui.diagnose.words import inert
 from gradtui.lab import toggles
-from gradtui.lab.declarations import TOGGLES
-from gradtui.lab.scenario import Scenario, catalog, load
+from gradtui.lab.scenario import catalog, load
 from gradtui.stream.events import End, Event, Frame, Hello, decode, spell_nonfinite
 from gradtui.stream.liveness import gone
 from gradtui.stream.run_directory import RunDirectory, all_runs
 
-WIDTH = 100
 ENDS = 4 << 20
 """Bytes read at each end of a recording: more than a frame of a thousand layers."""
 
@@ -38,36 +36,16 @@ def scenarios_json() -> str:
 
 
 def scenario_json(name: str) -> str:
-    return _json_lines([load(name)])
+    """The scenario whole, with its toggles and the commands to run. Raises what scenario.load raises."""
+    scenario = load(name)
+    offered = toggles.offered(scenario, toggles.initial(scenario))
+    extra = {"toggles": msgspec.to_builtins(offered), "commands": describe.commands(scenario, name)}
+    return _json_lines([msgspec.to_builtins(scenario) | extra])
 
 
 def scenario_text(name: str) -> str:
-    """Raises what scenario.load raises."""
-    scenario = load(name)
-    blocks = [f"{inert(scenario.title)}\n{inert(scenario.shows)}"]
-    blocks += [_paragraph(head, text) for head, text in (("Symptom", scenario.symptom), ("Cause", scenario.cause)) if text]
-    blocks += [_items(head, texts) for head, texts in (("Try", scenario.try_), ("Do not expect", scenario.expect_not)) if texts]
-    blocks += [_paragraph("Paper", scenario.paper)] if scenario.paper else []
-    blocks.append(_toggles(scenario))
-    return "\n\n".join(blocks) + "\n"
-
-
-def _toggles(scenario: Scenario) -> str:
-    settings = toggles.initial(scenario)
-    lines = [f"  {setting(t.key, settings[t.key]):<24} {t.range}" for t in TOGGLES if t.key in settings]
-    return "\n".join(["Toggles, as they start, for --set, --at and the screen", *lines])
-
-
-def _paragraph(head: str, text: str) -> str:
-    return f"{head}\n{_wrapped(text, '  ')}"
-
-
-def _items(head: str, texts: list[str]) -> str:
-    return "\n".join([head, *(_wrapped(text, "  - ") for text in texts)])
-
-
-def _wrapped(text: str, first: str) -> str:
-    return textwrap.fill(inert(text), WIDTH, initial_indent=first, subsequent_indent=" " * len(first))
+    """A screenful. Raises what scenario.load raises."""
+    return describe.text(load(name), name)
 
 
 @dataclass(frozen=True, kw_only=True)
