@@ -61,7 +61,7 @@ def test_a_command_longer_than_a_row_can_still_be_copied() -> None:
     lines = shown[start:].split("\n")
     count = next(index for index, line in enumerate(lines) if not line.endswith("\\")) + 1
     assert count > 1
-    typed = shlex.split("\n".join(lines[:count]))
+    typed = shlex.split("\n".join(lines[:count]).replace("\\\n", ""))
     assert typed == shlex.split(describe.commands(scenario, "my-own-scenario.toml")[1])
     assert not any(line.rstrip(" \\").endswith("--at") for line in lines[:count])
 
