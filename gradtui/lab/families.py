@@ -48,7 +48,7 @@ FAMILIES: Mapping[str, Family] = {
         options={"bias": Option(0.0, -1e3, 1e3), "loss_factor": Option(1.0, 1e-30, 1e30)},
     ),
     "bag": Family(
-        "an embedding of tokens, averaged over the sentence, and one hidden layer",
+        "an embedding of tokens, summed over the sentence, and one hidden layer",
         data=("tokens",),
         options={"dimensions": Option(16, 1, 4096)},
     ),

@@ -15,7 +15,7 @@ VOCABULARY = 1000
 LENGTH = 20
 """Tokens in a sentence."""
 EXPONENT = 1.2
-COMMON = 50
+COMMON = 3
 """The most frequent tokens carry nothing."""
 
 

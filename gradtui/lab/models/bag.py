@@ -1,7 +1,8 @@
-"""A bag of words: an embedding of every token, averaged over the sentence, one hidden layer and a read-out."""
+"""A bag of words: an embedding of every token, summed over the sentence, one hidden layer and a read-out."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -13,16 +14,17 @@ from gradtui.stream.events import Value
 
 
 class Bag(nn.Module):
-    """Tokens [B, T] -> logits [B, outputs]. The embedding is N(0, 1), torch's own; its rows are what is rarely updated."""
+    """Tokens [B, T] -> logits [B, outputs]. The embedding is N(0, 1), torch's own, and its sum over T tokens is divided by √T:
+    the hidden layer then reads numbers of variance 1."""
 
     def __init__(self, vocabulary: int, dimensions: int, width: int, outputs: int, settings: Mapping[str, Value]) -> None:
         super().__init__()
-        self.embedding = nn.EmbeddingBag(vocabulary, dimensions, mode="mean")
+        self.embedding = nn.EmbeddingBag(vocabulary, dimensions, mode="sum")
         self.hidden = nn.Linear(dimensions, width)
         self.activation = parts.activation(settings)
         self.read_out = nn.Linear(width, outputs)
         self.initialise(settings)
-        parts.initialise_read_out(self.read_out)
+        parts.initialise_read_out(self.read_out, settings)
 
     def initialise(self, settings: Mapping[str, Value]) -> None:
         """Draw the hidden layer's weights anew; the embedding keeps its own."""
@@ -30,7 +32,8 @@ class Bag(nn.Module):
         nn.init.zeros_(self.hidden.bias)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        logits: Tensor = self.read_out(self.activation(self.hidden(self.embedding(tokens))))
+        sentence = self.embedding(tokens) / math.sqrt(tokens.shape[1])
+        logits: Tensor = self.read_out(self.activation(self.hidden(sentence)))
         return logits
 
 

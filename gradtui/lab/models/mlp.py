@@ -49,7 +49,7 @@ class MLP(nn.Module):
         sizes = [inputs] + [width] * (depth - 1)
         self.hidden = nn.Sequential(*(Block(size, width, settings, may_skip=i > 0, bias=bias) for i, size in enumerate(sizes)))
         self.read_out = nn.Linear(width, outputs)
-        parts.initialise_read_out(self.read_out)
+        parts.initialise_read_out(self.read_out, settings)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.read_out(self.hidden(x.flatten(1)))

@@ -67,7 +67,13 @@ def initialise(weight: Tensor, settings: Mapping[str, Value]) -> None:
 
 
 @torch.no_grad()
-def initialise_read_out(layer: nn.Linear) -> None:
-    """N(0, 1/fan_in) whatever `init` says: the profile is the hidden layers', and theory starts from a known δ at the top."""
-    nn.init.normal_(layer.weight, std=1 / math.sqrt(layer.in_features))
+def initialise_read_out(layer: nn.Linear, settings: Mapping[str, Value]) -> None:
+    """N(0, 1/fan_in) whatever `init` says: the profile is the hidden layers', and theory starts from a known δ at the top.
+
+    Zeros and constants are the exception: a random read-out would tell apart the units that they make all alike.
+    """
+    if settings["init"] in ("zeros", "constant"):
+        initialise(layer.weight, settings)
+    else:
+        nn.init.normal_(layer.weight, std=1 / math.sqrt(layer.in_features))
     nn.init.zeros_(layer.bias)

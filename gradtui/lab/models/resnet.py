@@ -82,7 +82,7 @@ class ResNet(nn.Module):
                 inputs = width
         self.blocks = nn.Sequential(*blocks)
         self.read_out = nn.Linear(inputs, outputs)
-        parts.initialise_read_out(self.read_out)
+        parts.initialise_read_out(self.read_out, settings)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.stem_activation(self.stem(x.reshape(-1, *self.image)))
