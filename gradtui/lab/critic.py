@@ -51,6 +51,7 @@ class Critic(Learner):
         normalised weights are the ones that stay: the critic is the same function as before.
         """
         were_clipped, self._clipped = self._clipped, self._bounded_by("clip_weights")
+        self.model.eval()  # in training, a spectrally normalised weight moves a little whenever it is read
         for layer in self._linears():
             normalised = parametrize.is_parametrized(layer)
             if self._bounded_by("spectral_norm") and not normalised:

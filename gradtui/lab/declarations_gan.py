@@ -16,7 +16,7 @@ _CRITIC_ONLY = needs({"wgan"}, "a {model} has no critic whose slope is to be bou
 def _set_lipschitz(learner: Learner, settings: Settings) -> str:
     weights_were_clipped = cast("Critic", learner).set_lipschitz()
     if weights_were_clipped and settings["lipschitz"] != "clip_weights":
-        return "weights stay as small as they were clipped: r (restart) or init draws them anew"
+        return "weights stay as small as they were clipped; a restart, or init, draws them anew"
     return ""
 
 
