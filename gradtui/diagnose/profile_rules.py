@@ -7,11 +7,13 @@ gives its rates there: sick ones found, and alarms on runs that learned.
 
 from __future__ import annotations
 
+import math
+
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
-from gradtui.diagnose.profile import TIME, Profile
+from gradtui.diagnose.profile import DEPTH, TIME, Profile
 from gradtui.diagnose.signals import ProfileWindow, Signals
 from gradtui.diagnose.warnings import Evidence
-from gradtui.diagnose.words import inert
+from gradtui.diagnose.words import inert, span_of
 
 MIN_ROWS = 3
 """Hidden layers without which a profile has no slope to speak of."""
@@ -23,6 +25,10 @@ VANISHING_TIME = (-3.0, -4.0, -2.0)
 VANISHING_MEDIAN = 5
 VANISHING_FROM = 2
 """The first record judged, counted from 0."""
+
+PENALTY = 10.0
+"""The penalty's gradient over the data's, in every layer of the first quarter."""
+PENALTY_OVER = 3.0
 
 # At the first step +1.5: 55 of 56 found, 10 of 234 alarms; +2.2: 26 and 0. Running +2.0: 41 of 56 and 2 of 287; +1.5: 55 and 29.
 EXPLODING_INIT = 1.5
@@ -64,9 +70,11 @@ def _vanishing_lines(window: ProfileWindow) -> tuple[float, float, float]:
 
 
 def _died(signals: Signals, window: ProfileWindow) -> bool:
-    """Dead units below which delta is exactly zero: that is their warning, not this one."""
-    if window.tilt is None or window.tilt > float("-inf"):
+    """Zeros that dead units or half precision explain: that is their warning, not this one."""
+    if window.tilt is None or window.tilt > -math.inf:
         return False
+    if signals.settings.get("precision") == "fp16":
+        return True
     dead = signals.column(signals.frame.dead)
     return bool(dead) and any((dead[index] or 0.0) == 1.0 for index in window.where.indices)
 
@@ -81,7 +89,7 @@ def _describe_vanishing(signals: Signals, window: ProfileWindow, edge: Edge) -> 
     if edge.state == "closed":
         brief = f"δ within {abs(middle):.1f} decades"
         sentence = f"δ at {first} is back within {abs(middle):.1f} decades of {last} (closes at {-over:g})"
-    elif profile.span is None or profile.span == float("-inf"):
+    elif profile.span is None or profile.span == -math.inf:
         brief = f"δ is exactly 0 at {first} since step {edge.since}"
         sentence = f"δ is exactly 0 at {first}, smaller than its number format can hold, since step {edge.since}: nothing reaches it"
     else:
@@ -92,6 +100,40 @@ def _describe_vanishing(signals: Signals, window: ProfileWindow, edge: Edge) -> 
             f" since step {edge.since}: the first ones hardly learn"
         )
     return Finding(signals.names(low), _evidence(brief, sentence, window, line, edge))
+
+
+def penalty_hides_vanishing(signals: Signals) -> Reading | None:
+    """A vanished gradient under a regulariser's: the first layers' weights move and their gradients look alive, but the data
+    has no part in it. 18 of 18 vanishing runs with L1 or L2 in the loss looked repaired by their weight gradients."""
+    gradients, penalties = signals.column(signals.frame.grad_norm), signals.column(signals.frame.penalty_norm)
+    windows = [window for window in _judged(signals) if window.where.axis == DEPTH and window.tilt is not None]
+    if not gradients or not windows or signals.broken:
+        return None
+    ratios = []
+    for window in windows:
+        quarter = window.where.indices[: max(1, len(window.where.indices) // 4)]
+        ratios.append((min(_over(penalties[row], gradients[row]) if penalties else 0.0 for row in quarter), window))
+    ratio, window = max(ratios, key=lambda found: found[0])
+    vanished = window.records > VANISHING_FROM and window.median(VANISHING_MEDIAN) <= VANISHING_DEPTH[0]
+    cleared = ratio < PENALTY_OVER or window.median(VANISHING_MEDIAN) >= VANISHING_DEPTH[2]
+    return Reading((vanished and ratio >= PENALTY,), cleared, lambda edge: _describe_penalty(signals, window, ratio, edge))
+
+
+def _over(penalty: float | None, gradient: float | None) -> float:
+    if gradient is None or not penalty:
+        return 0.0
+    return penalty / gradient if gradient else math.inf
+
+
+def _describe_penalty(signals: Signals, window: ProfileWindow, ratio: float, edge: Edge) -> Finding:
+    quarter = window.where.indices[: max(1, len(window.where.indices) // 4)]
+    names = signals.names(quarter)
+    brief = f"the regulariser's gradient is {ratio:.3g} times the data's"
+    evidence = _evidence(brief, f"{brief} in {span_of(names)}", window, PENALTY, edge)
+    if edge.state != "closed":
+        sentence = f"{brief} in {span_of(names)} (threshold {PENALTY:g}), since step {edge.since}: the weights move, but learn nothing"
+        evidence = _evidence(brief, sentence, window, PENALTY, edge)
+    return Finding(names, evidence)
 
 
 def exploding(signals: Signals) -> Reading | None:
@@ -112,8 +154,8 @@ def exploding(signals: Signals) -> Reading | None:
 def _mitigation(signals: Signals) -> str:
     """Clipping leaves the profile as it is and bounds the step: it is in force, and the loss is finite and not above its start."""
     clips = signals.settings.get("clip", "off") != "off"
-    start = signals.first_loss
-    held = start is not None and len(signals.losses) == signals.losses.maxlen and signals.mean_loss() <= start
+    start, mean = signals.curves.first_loss, signals.curves.mean_loss
+    held = start is not None and mean is not None and mean <= start
     return "clipping" if clips and held else ""
 
 

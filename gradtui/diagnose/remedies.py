@@ -17,7 +17,9 @@ from gradtui.diagnose.warnings import Try
 from gradtui.stream.events import Toggle, Value
 
 Remedy = tuple[str, Value, str]
-"""A toggle, its value (`lr` takes a factor), and the evidence."""
+"""A toggle, its value (of those in FACTORS: a factor on what is in force), and the evidence."""
+
+FACTORS = ("lr", "clip_threshold")
 
 _VANISHING_SIGMOID: tuple[Remedy, ...] = (
     ("batch_norm", "on", "score 0.00 to 0.99 on 8 sigmoid layers"),
@@ -85,6 +87,25 @@ _KILLED: tuple[Remedy, ...] = (
 )
 
 
+_SMALL_UPDATES: tuple[Remedy, ...] = (
+    ("optimizer", "adam", "score 0.05 to 0.98 on 4 ReLU layers at too low a learning rate, with Adam's own"),
+    ("lr", 10.0, "networks that learned moved by a thousandth of their norm a step"),
+)
+_UNDERFLOW: tuple[Remedy, ...] = (
+    ("loss_scale", 16384.0, "score 0.00 to 0.98 on 6 ReLU layers in fp16"),
+    ("precision", "fp32", "score 0.00 to 0.98 on 6 ReLU layers in fp16"),
+    ("precision", "bf16", "score 0.00 to 0.97 on 6 ReLU layers in fp16"),
+)
+_LOW_CLIPPING: tuple[Remedy, ...] = (
+    ("clip_threshold", 10.0, "a threshold of 10 for 1: score 0.01 to 0.47 on 20 tanh layers with large weights"),
+    ("clip", "off", "score 0.01 to 0.43 on 20 tanh layers with large weights"),
+)
+_SATURATED: tuple[Remedy, ...] = (
+    ("batch_norm", "on", "score 0.70 to 0.96 on 8 saturated sigmoid layers"),
+    ("skip", "scaled", "a skip: score 0.70 to 0.91 on 8 saturated sigmoid layers"),
+)
+
+
 def tries(code: str, signals: Signals) -> list[Try]:
     """What to try against an open warning, best evidence first."""
     match code:
@@ -92,7 +113,17 @@ def tries(code: str, signals: Signals) -> list[Try]:
             return _offered(signals, _vanishing(signals))
         case "exploding":
             return _offered(signals, _exploding(signals))
-        case "update-too-large":
+        case "penalty-hides-vanishing":
+            return _offered(signals, _vanishing(signals))
+        case "update-too-small" | "plateau":
+            return _of_the_cause(code, signals)
+        case "underflow":
+            return _offered(signals, _UNDERFLOW)
+        case "clipping-too-low":
+            return _offered(signals, _LOW_CLIPPING)
+        case "saturated":
+            return _offered(signals, _SATURATED)
+        case "update-too-large" | "divergence":
             return _offered(signals, _LARGE_UPDATES)
         case "dead-units":  # what killed the units would kill their successors
             return _offered(signals, _KILLED if "update-too-large" in signals.seen else _DEAD)
@@ -100,6 +131,14 @@ def tries(code: str, signals: Signals) -> list[Try]:
             before = _exploding(signals) if "exploding" in signals.open else _LARGE_UPDATES
             return [msgspec.structs.replace(fix, why=f"then restart, the damage is done: {fix.why}") for fix in _offered(signals, before)]
     return []
+
+
+def _of_the_cause(code: str, signals: Signals) -> list[Try]:
+    """Both are outcomes: what helps is what helps against the pathology behind them, if one is open."""
+    for cause in ("non-finite", "vanishing", "underflow", "dead-units", "exploding", "clipping-too-low"):
+        if cause in signals.open:
+            return tries(cause, signals)
+    return _offered(signals, _SMALL_UPDATES) if code == "update-too-small" or "update-too-small" in signals.open else []
 
 
 def _vanishing(signals: Signals) -> tuple[Remedy, ...]:
@@ -134,7 +173,7 @@ def _offered(signals: Signals, remedies: Iterable[Remedy]) -> list[Try]:
 def _resolve(signals: Signals, toggle: Toggle, value: Value) -> Value | None:
     """The value to set, or None where it is in force already or not on offer."""
     now = signals.settings.get(toggle.key, toggle.value)
-    if toggle.key == "lr":
+    if toggle.key in FACTORS:
         value = float(f"{float(now) * float(value):.6g}")
     elif toggle.choices:
         return value if value in toggle.choices and value != now else None

@@ -10,11 +10,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from gradtui.diagnose import profile
+from gradtui.diagnose.curves import Curves
 from gradtui.diagnose.profile import Profile, Rows
 from gradtui.diagnose.warnings import Warning
 from gradtui.stream.events import Frame, Hello, Layer, Numbers, Value
-
-LOSSES = 5
 
 
 class ProfileWindow:
@@ -58,9 +57,18 @@ class Signals:
         self.windows = [ProfileWindow(where) for where in profile.rows(hello.layers)]
         self.weights = [i for i, layer in enumerate(hello.layers) if layer.parameters and not layer.kind.startswith("Embedding")]
         """Layers whose updates tell of the learning rate: an embedding's rows are hit too seldom."""
+        self.trainable: dict[str, list[int]] = {}
+        """Layers with parameters that are not frozen, by group."""
+        for i, layer in enumerate(hello.layers):
+            if layer.parameters and not layer.frozen:
+                self.trainable.setdefault(layer.group, []).append(i)
+        self.first_rows = [next((i for i in rows if i in self.weights), rows[0]) for rows in self.trainable.values()]
+        """Each group's first trainable layer, embeddings left out."""
+        self.curves = Curves(hello)
         self.dead: deque[float] = deque(maxlen=3)
-        self.losses: deque[float] = deque(maxlen=LOSSES)
-        self.first_loss: float | None = None
+        """The worst layer's share of dead units."""
+        self.saturated: deque[float] = deque(maxlen=3)
+        """The share of saturated outputs, mean over layers."""
         self.frames = 0
         self.seen: set[str] = set()
         """Codes of the warnings opened in this attempt."""
@@ -75,13 +83,19 @@ class Signals:
         delta = self.column(frame.delta_rms)
         for window in self.windows:
             window.note(delta)
-        worst = max((share for share in self.column(frame.dead) if share is not None), default=None)
-        if worst is not None:
-            self.dead.append(worst)
-        if frame.loss is not None:
-            self.losses.append(frame.loss)
-            if self.first_loss is None:
-                self.first_loss = frame.loss
+        dead = [share for share in self.column(frame.dead) if share is not None]
+        if dead:
+            self.dead.append(max(dead))
+        saturated = [share for share in self.column(frame.saturated) if share is not None]
+        if saturated:
+            self.saturated.append(math.fsum(saturated) / len(saturated))
+        self.curves.note(frame, (self.settings.get("clip"), self.settings.get("clip_threshold")))
+
+    @property
+    def broken(self) -> bool:
+        """Whether NaN has reached the weights or the loss: what other rules would see is its shadow."""
+        warning = self.open.get("non-finite")
+        return warning is not None and warning.severity == "critical"
 
     def column(self, numbers: Numbers) -> Numbers:
         """One of the frame's per-layer fields; empty where it was not measured or does not fit the layers."""
@@ -89,10 +103,6 @@ class Signals:
 
     def names(self, indices: Sequence[int]) -> list[str]:
         return [self.layers[index].name for index in indices]
-
-    def mean_loss(self) -> float:
-        """Mean loss of the last five frames; nan without one."""
-        return math.fsum(self.losses) / len(self.losses) if self.losses and all(map(math.isfinite, self.losses)) else math.nan
 
 
 def median(values: Sequence[float]) -> float:

@@ -169,7 +169,7 @@ def test_an_explosion_that_clipping_no_longer_holds_is_told_as_worse() -> None:
     for i in range(10):
         state.apply(frame(5 * i, 2.5, loss=10.0 - i / 10))
     assert state.open["exploding"].mitigated == "clipping"
-    assert edges(state, [frame(50 + 5 * i, 2.5, loss=1e3) for i in range(10)])[0][2:] == ("escalated", "critical")
+    assert edges(state, [frame(50 + 5 * i, 2.5, loss=14.0) for i in range(10)])[0][2:] == ("escalated", "critical")
     assert state.open["exploding"].mitigated == ""
 
 

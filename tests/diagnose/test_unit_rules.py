@@ -1,11 +1,11 @@
-"""Updates that are too large, and dead units."""
+"""Updates that are too large, and what stops the gradient inside a layer: dead units, saturation, underflow."""
 
 from __future__ import annotations
 
 import math
 
-from gradtui.stream.events import Layer
-from tests.diagnose.streams import applied, edges, frame, layers, started, warnings_of
+from gradtui.stream.events import Layer, Toggle
+from tests.diagnose.streams import applied, edges, frame, hello, layers, started, warnings_of
 
 
 def test_one_update_of_a_layers_own_norm_is_critical_at_once() -> None:
@@ -79,3 +79,49 @@ def test_a_network_without_relus_has_no_dead_units_left() -> None:
     state = started()
     edges(state, [frame(i, dead=[1.0] * 4 + [None]) for i in range(5)])
     assert edges(state, [frame(5 + i, dead=[None] * 5) for i in range(5)]) == [(7, "dead-units", "closed", "critical")]
+
+
+def test_saturation_is_information_and_its_mean_counts() -> None:
+    """Catches the largest layer for the mean, and a severity that would call a disease what 14% of healthy runs do."""
+    half = [0.9, 0.5, 0.3, 0.3, None]
+    assert edges(started(), [frame(i, saturated=half) for i in range(20)]) == [(2, "saturated", "opened", "information")]
+    assert edges(started(), [frame(i, saturated=[0.9, 0.5, 0.3, 0.29, None]) for i in range(20)]) == []
+    state = started()
+    edges(state, [frame(i, saturated=half) for i in range(5)])
+    assert edges(state, [frame(5 + i, saturated=[0.41] * 4 + [None]) for i in range(20)]) == []
+    assert [e[2] for e in edges(state, [frame(30 + i, saturated=[0.39] * 4 + [None]) for i in range(20)])] == ["closed"]
+
+
+def half_precision(exponent: float, scale: float = 1.0, count: int = 6) -> list[tuple[int, str, str, str]]:
+    """The edges of a run in fp16 whose first delta, before unscaling, is 2^exponent."""
+    state = started()
+    settings = {"precision": "fp16", "loss_scale": scale}
+    state.apply(hello(toggles=[Toggle(key=key, label=key, kind="number", value=value) for key, value in settings.items()]))
+    return edges(
+        state, [frame(i, delta_rms=[2.0**exponent / scale, 1.0 / scale, 1.0 / scale, 1.0 / scale, 1.0 / scale]) for i in range(count)]
+    )
+
+
+def test_half_precision_underflows_near_its_smallest_number() -> None:
+    """Before the loss scale is taken out again; catches an absolute threshold on the unscaled delta."""
+    assert half_precision(-23.0)[0] == (2, "underflow", "opened", "warning")
+    assert half_precision(-23.0, scale=1024.0)[0] == (2, "underflow", "opened", "warning")
+    assert [e for e in half_precision(-22.9) if e[1] == "underflow"] == []
+    state = started()  # fp32: the same numbers are nothing of the kind
+    assert [e for e in edges(state, [frame(i, delta_rms=[2.0**-40] * 5) for i in range(9)]) if e[1] == "underflow"] == []
+
+
+def test_half_precision_in_which_everything_is_zero_is_critical() -> None:
+    state = started()
+    state.apply(hello(toggles=[Toggle(key="precision", label="precision", kind="choice", value="fp16", choices=["fp16", "bf16", "fp32"])]))
+    found = warnings_of(state, [frame(i, delta_rms=[0.0] * 5) for i in range(9)], "underflow")
+    assert [(w.step, w.severity) for w in found] == [(2, "critical")]
+    assert [(t.toggle, t.value) for t in found[0].try_] == [("precision", "fp32"), ("precision", "bf16")]
+    state.apply(applied(9, "precision", "fp32"))
+    assert [e[1:3] for e in edges(state, [frame(9 + i) for i in range(9)])] == [("underflow", "closed")]
+
+
+def test_nan_casts_no_shadow() -> None:
+    """A NaN slope makes every unit look dead: what broke is told once."""
+    broken = {"loss": math.nan, "dead": [1.0] * 4 + [None], "delta_rms": [math.nan] * 5, "saturated": [1.0] * 5}
+    assert [e[1] for e in edges(started(), [frame(i, **broken) for i in range(20)])] == ["non-finite"]

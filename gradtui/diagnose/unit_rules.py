@@ -1,0 +1,122 @@
+"""Dead and saturated units, and gradients too small for half precision: what stops the gradient inside a layer."""
+
+from __future__ import annotations
+
+import math
+
+from gradtui.diagnose.hysteresis import Edge, Finding, Reading
+from gradtui.diagnose.signals import Signals, median
+from gradtui.diagnose.warnings import Evidence
+from gradtui.diagnose.words import inert, span_of
+from gradtui.stream.events import Numbers
+
+# 46 of 49 found, 3 alarms on 299 that learned; at a half 46 and 18.
+DEAD = 0.9
+DEAD_INFORMATION = 0.5
+DEAD_OVER = 0.7
+DEAD_INFORMATION_OVER = 0.4
+
+# 14 of 23 exploding and 5 of 5 saturated found, 19 alarms on 139 that learned: information, not a disease.
+SATURATED = 0.5
+SATURATED_OVER = 0.4
+
+# fp16 keeps nothing under 2^-25: harmless up to half of the gradient, fatal when all of it is gone.
+UNDERFLOW = -23.0
+UNDERFLOW_OVER = -20.0
+
+
+def dead_units(signals: Signals) -> Reading | None:
+    """Units of the ReLU family whose slope is next to 0 on the whole batch: no gradient passes them (Lu 2019).
+
+    A skip carries the gradient round them, so with one there is nothing to warn of.
+    """
+    dead = signals.column(signals.frame.dead)
+    if not dead or signals.broken:
+        return None
+    if not _measured(dead):
+        return Reading((False, False), True, lambda edge: _no_longer("no layer has a ReLU", edge))
+    if signals.settings.get("skip", "off") != "off":
+        return Reading((False, False), True, lambda edge: _no_longer("a skip carries the gradient round the dead units", edge))
+    middle = median(signals.dead)
+    warned = signals.open.get("dead-units")
+    over = DEAD_INFORMATION_OVER if warned and warned.severity == "information" else DEAD_OVER
+    return Reading((middle >= DEAD_INFORMATION, middle >= DEAD), middle < over, lambda edge: _describe_dead(signals, middle, edge))
+
+
+def _describe_dead(signals: Signals, middle: float, edge: Edge) -> Finding:
+    line = DEAD if edge.severity == "critical" else DEAD_INFORMATION
+    numbers = {"dead": middle, "threshold": line, "since": edge.since}
+    if edge.state == "closed":
+        brief = f"at most {middle:.0%} of a layer's units are dead"
+        return Finding([], Evidence(brief=brief, sentence=brief, numbers=numbers))
+    dead = signals.column(signals.frame.dead)
+    hit = [row for row, share in enumerate(dead) if share is not None and share >= line]
+    brief = f"{middle:.0%} of the units are dead since step {edge.since}"
+    where = f" of {span_of(signals.names(hit))}" if hit else ""
+    sentence = (
+        f"{middle:.0%} of the units{where} are dead on every example (threshold {line:.0%}), since step {edge.since}: no gradient passes"
+    )
+    return Finding(signals.names(hit), Evidence(brief=brief, sentence=sentence, numbers=numbers))
+
+
+def saturated(signals: Signals) -> Reading | None:
+    """Tanh or sigmoid outputs where the slope is under a tenth of its maximum, mean over layers. Information: many learn so."""
+    shares = signals.column(signals.frame.saturated)
+    if not shares or signals.broken:
+        return None
+    if not _measured(shares):
+        return Reading((False,), True, lambda edge: _no_longer("no layer has a tanh or a sigmoid", edge))
+    middle = median(signals.saturated)
+    return Reading((middle >= SATURATED,), middle < SATURATED_OVER, lambda edge: _describe_saturated(signals, middle, edge))
+
+
+def _describe_saturated(signals: Signals, middle: float, edge: Edge) -> Finding:
+    shares = signals.column(signals.frame.saturated)
+    hit = [row for row, share in enumerate(shares) if share is not None and share >= SATURATED]
+    brief = f"{middle:.0%} of the outputs are saturated"
+    sentence = (
+        f"{brief}, mean over layers (threshold {SATURATED:.0%}), since step {edge.since}: little gradient passes there, yet many learn so"
+    )
+    numbers = {"saturated": middle, "threshold": SATURATED, "since": edge.since}
+    return Finding(signals.names(hit), Evidence(brief=brief, sentence=brief if edge.state == "closed" else sentence, numbers=numbers))
+
+
+def underflow(signals: Signals) -> Reading | None:
+    """In fp16, delta times the loss scale comes near 2^-25, under which nothing is kept (Micikevicius 2018)."""
+    delta = signals.column(signals.frame.delta_rms)
+    if not delta or signals.broken:
+        return None
+    if signals.settings.get("precision") != "fp16":
+        return Reading((False, False), True, lambda edge: _no_longer("gradients are no longer in fp16", edge))
+    scale = signals.settings.get("loss_scale", 1.0)
+    if isinstance(scale, str) or not scale > 0:
+        return None
+    rows = [row for window in signals.windows if window.profile for row in window.profile.indices]
+    known = [(row, value) for row in rows if (value := delta[row]) is not None and math.isfinite(value)]
+    if not known:
+        return None
+    exponents = [(math.log2(value * scale) if value > 0 else -math.inf, row) for row, value in known]
+    low = [row for exponent, row in exponents if exponent <= UNDERFLOW]
+    gone = all(exponent == -math.inf for exponent, _ in exponents)
+    return Reading(
+        (bool(low), gone), min(exponents)[0] > UNDERFLOW_OVER, lambda edge: _describe_underflow(signals, min(exponents), low, edge)
+    )
+
+
+def _describe_underflow(signals: Signals, lowest: tuple[float, int], low: list[int], edge: Edge) -> Finding:
+    exponent, row = lowest
+    name = inert(signals.layers[row].name)
+    size = "exactly 0" if exponent == -math.inf else f"about 2^{exponent:.0f}"
+    brief = f"δ of {name} is {size} in fp16"
+    why = f"with the loss scale (threshold 2^{UNDERFLOW:g}), since step {edge.since}: what is under 2^-25 becomes 0"
+    sentence = f"{brief} again" if edge.state == "closed" else f"{brief} {why}"
+    numbers = {"exponent": exponent, "threshold": UNDERFLOW, "since": edge.since}
+    return Finding(signals.names(low), Evidence(brief=brief, sentence=sentence, numbers=numbers))
+
+
+def _measured(numbers: Numbers) -> bool:
+    return any(number is not None for number in numbers)
+
+
+def _no_longer(brief: str, edge: Edge) -> Finding:
+    return Finding([], Evidence(brief=brief, sentence=brief, numbers={"since": edge.since}))

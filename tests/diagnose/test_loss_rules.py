@@ -1,0 +1,128 @@
+"""Divergence, plateau, and clipping that has become the learning rate."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from gradtui.diagnose.state import RunState
+from gradtui.stream.events import Frame
+from tests.diagnose.streams import TOGGLES, applied, edges, frame, hello, started, warnings_of
+
+
+def losses(values: list[float], every: int = 5) -> list[Frame]:
+    return [frame(i * every, loss=value) for i, value in enumerate(values)]
+
+
+def on(data: str, **more: Any) -> RunState:
+    state = RunState()
+    state.apply(hello(scenario={"data": data, "options": more}))
+    return state
+
+
+def test_divergence_is_three_times_the_lowest_mean_and_one_and_a_half_times_the_first_loss() -> None:
+    """Means of five; catches either half of the condition left out, and the newest mean counted as past."""
+    assert edges(started(), losses([1.0] * 5 + [4.0] * 10)) == [(40, "divergence", "opened", "critical")]
+    # means: 1 1.6 2.2 2.8 3.4: over 3 at the ninth
+    assert edges(started(), losses([1.0] * 5 + [3.0] * 20)) == []
+    assert edges(started(), losses([10.0] + [1.0] * 5 + [14.9] * 20)) == []
+    found = edges(started(), losses([10.0] + [1.0] * 5 + [15.1] * 20))
+    assert found == [(50, "divergence", "opened", "critical")]
+
+
+def test_divergence_closes_when_the_loss_is_back_under_its_first() -> None:
+    found = edges(started(), losses([2.0] * 5 + [9.0] * 5 + [2.0] * 20))
+    assert [e[2] for e in found] == ["opened", "closed"]
+    # the mean of five is 2 again at record 14, the fifth such record is 18
+    assert found[1][0] == 90
+
+
+def test_a_loss_that_can_be_negative_has_no_ratio() -> None:
+    assert edges(started(), losses([-1.0] * 10 + [-30.0] * 5 + [5.0] * 10)) == []
+
+
+def test_a_plateau_is_information_at_a_hundred_steps_and_critical_at_two_hundred() -> None:
+    trivial = math.log(10)
+    assert edges(on("digits"), losses([0.95 * trivial + 1e-9] * 50)) == [
+        (100, "plateau", "opened", "information"),
+        (200, "plateau", "escalated", "critical"),
+    ]
+    assert edges(on("digits"), losses([0.949 * trivial] * 50)) == []
+
+
+def test_a_plateau_closes_under_nine_tenths() -> None:
+    trivial = math.log(4)
+    found = edges(on("first_symbol"), losses([trivial] * 31 + [0.89 * trivial] * 40))
+    assert [e[2] for e in found] == ["opened", "closed"]
+    # the window of 50 steps holds ten frames: .9 is passed with the tenth of the lower ones (step 200), twice more closes it
+    assert found[1][0] == 210
+
+
+def test_a_scaled_loss_has_a_scaled_plateau() -> None:
+    scale = 2.0**-18
+    assert edges(on("digits", loss_factor=scale), losses([scale * math.log(10)] * 25))[0][:2] == (100, "plateau")
+    assert edges(on("digits", loss_factor="broken"), losses([math.log(10)] * 25)) == []
+
+
+def test_without_known_classes_there_is_no_constant_guess_to_compare_with() -> None:
+    assert edges(on("mine:data"), losses([math.log(10)] * 50)) == []
+
+
+def test_a_plateau_names_its_cause_or_says_that_the_gradients_are_healthy() -> None:
+    flat = [frame(5 * i, loss=math.log(10)) for i in range(25)]
+    warning = warnings_of(on("digits"), flat, "plateau")[0]
+    assert "the gradients look healthy, so they are not the reason" in warning.evidence.sentence
+    assert warning.try_ == []
+    vanished = [frame(5 * i, -4.0, loss=math.log(10)) for i in range(25)]
+    warning = warnings_of(on("digits"), vanished, "plateau")[0]
+    assert "see vanishing" in warning.evidence.sentence
+    assert warning.try_[0].toggle == "batch_norm"
+
+
+def clipped(coefficient: float, count: int, every: int = 10, start: int = 0) -> list[Frame]:
+    return [frame(start + every * i, total_norm=1.0, clipped_norm=coefficient) for i in range(count)]
+
+
+def test_clipping_that_leaves_under_a_hundredth_has_become_the_learning_rate() -> None:
+    assert edges(started(clip="norm"), clipped(0.009, 40)) == [
+        (100, "clipping-too-low", "opened", "information"),
+        (300, "clipping-too-low", "escalated", "warning"),
+    ]
+    assert edges(started(clip="norm"), clipped(0.01, 60)) == []
+
+
+def test_always_clipping_says_nothing_by_itself() -> None:
+    """It rescued exploding runs; catches a rule on the share of clipped steps alone, or on the coefficient alone."""
+    assert edges(started(clip="norm"), clipped(0.5, 60)) == []
+    some = [f for i in range(60) for f in clipped(0.001 if i % 10 else 1.0, 1, start=10 * i)]
+    assert edges(started(clip="norm"), some) == []
+
+
+def test_clipping_counts_from_when_it_was_set_and_ends_when_it_is_off() -> None:
+    state = started(clip="norm")
+    edges(state, clipped(0.001, 9))
+    state.apply(applied(90, "clip", "value"))
+    assert edges(state, clipped(0.001, 12, start=90)) == [(190, "clipping-too-low", "opened", "information")]
+    state.apply(applied(210, "clip", "off"))
+    assert [e[2] for e in edges(state, clipped(1.0, 5, start=210))] == ["closed"]
+
+
+def test_frames_far_apart_are_enough_for_clipping() -> None:
+    """At ten frames a second there are fewer than ten of them in 300 steps."""
+    assert [e[0] for e in edges(started(clip="norm"), clipped(0.001, 40, every=80))] == [720]
+
+
+@pytest.mark.parametrize("coefficient", [math.nan, math.inf])
+def test_norms_that_are_not_finite_are_not_clipping(coefficient: float) -> None:
+    found = edges(started(clip="norm"), clipped(coefficient, 60))
+    assert {e[1] for e in found} == {"non-finite"}
+
+
+def test_a_threshold_ten_times_as_high_is_the_first_thing_to_try() -> None:
+    toggles = [*TOGGLES, TOGGLES[-1].__class__(key="clip_threshold", label="clip at", kind="number", value=1.0)]
+    state = RunState()
+    state.apply(hello(toggles=toggles, settings={"clip": "norm"}))
+    warning = warnings_of(state, clipped(0.001, 40), "clipping-too-low")[0]
+    assert [(t.toggle, t.value) for t in warning.try_] == [("clip_threshold", 10.0), ("clip", "off")]

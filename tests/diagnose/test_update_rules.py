@@ -1,0 +1,78 @@
+"""Updates that are too small, gradients that are missing, and a penalty that hides a vanished gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gradtui.stream.events import Layer
+from tests.diagnose.streams import deltas, edges, frame, layers, started, warnings_of
+
+
+def test_a_first_layer_that_does_not_move_for_twenty_steps() -> None:
+    """From step 20 on; catches judging the warm-up, another layer, and counting frames for steps."""
+    still = [1e-5, 1.0e-3, 1e-3, 1e-3, 1e-3]
+    assert edges(started(), [frame(i, update_ratio=still) for i in range(60)]) == [(39, "update-too-small", "opened", "warning")]
+    assert edges(started(), [frame(10 * i, update_ratio=still) for i in range(9)]) == [(40, "update-too-small", "opened", "warning")]
+    assert edges(started(), [frame(i, update_ratio=[1.01e-5, *still[1:]]) for i in range(60)]) == []
+    assert edges(started(), [frame(i, update_ratio=[1e-3, 1e-9, 1e-3, 1e-3, 1e-3]) for i in range(60)]) == []
+
+
+def test_it_closes_at_three_times_the_threshold() -> None:
+    def steps(ratio: float, start: int, count: int) -> list[tuple[int, str, str, str]]:
+        return edges(state, [frame(start + i, update_ratio=[ratio, 1e-3, 1e-3, 1e-3, 1e-3]) for i in range(count)])
+
+    state = started()
+    steps(1e-6, 0, 50)
+    assert steps(2.9e-5, 50, 50) == []
+    assert steps(3e-5, 100, 5) == [(102, "update-too-small", "closed", "warning")]
+
+
+def test_a_penaltys_share_of_the_update_does_not_count() -> None:
+    """L2 in the loss moves weights that learn nothing: u of 4e-4 of which a hundred-thousandth is the data's."""
+    hidden: dict[str, Any] = {"update_ratio": [4e-4] * 5, "grad_norm": [1e-7] * 5, "penalty_norm": [1e-2] * 5}
+    found = warnings_of(started(), [frame(i, **hidden) for i in range(60)], "update-too-small")
+    assert [w.step for w in found] == [39]
+
+
+def test_a_learning_rate_of_zero_is_not_a_pathology() -> None:
+    assert edges(started(), [frame(i, update_ratio=[0.0] * 5, lr=0.0) for i in range(60)]) == []
+
+
+def test_frozen_first_layers_are_passed_over() -> None:
+    rows = [msgspec.structs.replace(layers()[0], frozen=True), *layers()[1:]]
+    assert edges(started(rows), [frame(i, update_ratio=[0.0, 1e-3, 1e-3, 1e-3, 1e-3]) for i in range(60)]) == []
+    assert edges(started(rows), [frame(i, update_ratio=[0.0, 0.0, 1e-3, 1e-3, 1e-3]) for i in range(60)]) != []
+
+
+def test_a_trainable_layer_without_a_gradient() -> None:
+    """None is not 0; catches zero taken for none, frozen layers and time steps counted, and one frame being enough."""
+    missing = [0.1, None, 0.1, 0.1, 0.1]
+    found = warnings_of(started(), [frame(i, grad_norm=missing) for i in range(10)], "no-gradient")
+    assert [(w.step, w.layers) for w in found] == [(2, ["hidden.1"])]
+    assert edges(started(), [frame(i, grad_norm=[0.1, 0.0, 0.1, 0.1, 0.1]) for i in range(10)]) == []
+    frozen = [layers()[0], msgspec.structs.replace(layers()[1], frozen=True), *layers()[2:]]
+    assert edges(started(frozen), [frame(i, grad_norm=missing) for i in range(10)]) == []
+    bare = [layers()[0], Layer(name="t0", kind="time step"), *layers()[2:]]
+    assert edges(started(bare), [frame(i, grad_norm=missing) for i in range(10)]) == []
+
+
+def test_a_network_whose_turn_it_is_not_has_no_gradients() -> None:
+    """A GAN's generator, on the critic's step."""
+    both = layers(group="critic") + layers(group="generator")
+    turn = [0.1] * 5 + [None] * 5
+    assert edges(started(both), [frame(i, rows=10, grad_norm=turn, delta_rms=[]) for i in range(10)]) == []
+
+
+def test_a_penalty_over_a_vanished_gradient() -> None:
+    def judged(penalty: float, tilt: float) -> list[tuple[int, str, str, str]]:
+        frames = [
+            frame(5 * i, delta_rms=deltas(tilt), grad_norm=[1e-5, 1e-4, 1e-3, 1e-2, 0.1], penalty_norm=[penalty, 0.0, 0.0, 0.0, 0.0])
+            for i in range(10)
+        ]
+        return [e for e in edges(started(), frames) if e[1] == "penalty-hides-vanishing"]
+
+    assert judged(1e-4, -2.5) == [(25, "penalty-hides-vanishing", "opened", "warning")]
+    assert judged(0.99e-4, -2.5) == []
+    assert judged(1e-2, -1.9) == []
