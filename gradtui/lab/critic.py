@@ -8,6 +8,7 @@ normalisation (Miyato 2018) divides every matrix by its largest singular value.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -26,7 +27,8 @@ class Critic(Learner):
 
     def __init__(self, model: nn.Module, settings: Mapping[str, Value], look: Callable[[nn.Module], object], seed: int) -> None:
         super().__init__(model, settings, look, group="critic")
-        self._clipped = False
+        self._bound = math.inf
+        """No parameter is larger."""
         self._random = torch.Generator(next(model.parameters()).device).manual_seed(seed)
         self.set_lipschitz()
 
@@ -45,12 +47,12 @@ class Critic(Learner):
     # -- toggles ---------------------------------------------------------------------------------------------------
 
     def set_lipschitz(self) -> bool:
-        """Bound the slope as the settings now say; returns whether weights were clipped until now.
+        """Bound the slope as the settings now say; returns whether weights stay smaller than they now may be.
 
         Weights stay, but for those that the bound forbids, and so does the optimizer's state. Past spectral normalisation the
         normalised weights are the ones that stay: the critic is the same function as before.
         """
-        were_clipped, self._clipped = self._clipped, self._bounded_by("clip_weights")
+        before, self._bound = self._bound, float(self._settings["weight_clip"]) if self._bounded_by("clip_weights") else math.inf
         self.model.eval()  # in training, a spectrally normalised weight moves a little whenever it is read
         for layer in self._linears():
             normalised = parametrize.is_parametrized(layer)
@@ -60,7 +62,7 @@ class Critic(Learner):
                 parametrize.remove_parametrizations(layer, "weight")
         self._clip_weights()
         self._changed()
-        return were_clipped
+        return before < self._bound and not self._bounded_by("spectral_norm")
 
     def set_norm(self) -> None:
         super().set_norm()
@@ -86,10 +88,10 @@ class Critic(Learner):
     @torch.no_grad()
     def share_at_bound(self) -> float | None:
         """The share of its weights that lie on ±c; None: they are not clipped."""
-        if not self._bounded_by("clip_weights"):
+        if math.isinf(self._bound):
             return None
         weights = torch.cat([weight.flatten() for weight in self.model.parameters() if weight.ndim >= 2])
-        return (weights.abs() >= AT_BOUND * float(self._settings["weight_clip"])).double().mean().item()
+        return (weights.abs() >= AT_BOUND * self._bound).double().mean().item()
 
     # -- the bound -------------------------------------------------------------------------------------------------
 
@@ -106,10 +108,9 @@ class Critic(Learner):
     @torch.no_grad()
     def _clip_weights(self) -> None:
         """Clamp every parameter, a normalisation's scale included, as Arjovsky et al. do."""
-        if self._bounded_by("clip_weights"):
-            bound = float(self._settings["weight_clip"])
+        if math.isfinite(self._bound):
             for parameter in self.model.parameters():
-                parameter.clamp_(-bound, bound)
+                parameter.clamp_(-self._bound, self._bound)
 
     def _slope_penalty(self, real: Tensor, generated: Tensor) -> Gradients:
         """The gradient of λ·E(‖∇D(x̂)‖ − 1)² for each parameter it depends on, x̂ drawn between real and generated points."""

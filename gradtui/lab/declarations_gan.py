@@ -13,11 +13,9 @@ if TYPE_CHECKING:
 _CRITIC_ONLY = needs({"wgan"}, "a {model} has no critic whose slope is to be bounded")
 
 
-def _set_lipschitz(learner: Learner, settings: Settings) -> str:
-    weights_were_clipped = cast("Critic", learner).set_lipschitz()
-    if weights_were_clipped and settings["lipschitz"] != "clip_weights":
-        return "weights stay as small as they were clipped; a restart, or init, draws them anew"
-    return ""
+def _set_lipschitz(learner: Learner, _: Settings) -> str:
+    stay_small = cast("Critic", learner).set_lipschitz()
+    return "weights stay as small as they were clipped; a restart, or init, draws them anew" if stay_small else ""
 
 
 def _set_weight_clip(learner: Learner, settings: Settings) -> str:
