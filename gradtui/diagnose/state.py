@@ -97,8 +97,14 @@ class RunState:
         if applied.value is None or self.settings.get(applied.toggle) == applied.value:
             return
         self.settings[applied.toggle] = applied.value
-        self.ghost = self.frame or self.ghost
-        self.history.mark(applied.step, applied.toggle, applied.value)
+        if self._live(applied.toggle):
+            self.ghost = self.frame or self.ghost
+            self.history.mark(applied.step, applied.toggle, applied.value)
+
+    def _live(self, key: str) -> bool:
+        """Whether a toggle acts before the next restart: one that does not leaves no trace on the curves."""
+        toggles = self.hello.toggles if self.hello else []
+        return all(toggle.live for toggle in toggles if toggle.key == key)
 
     def _frame(self, frame: Frame) -> list[Warning]:
         self.frame = frame

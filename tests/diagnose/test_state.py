@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradtui.diagnose.state import LOG_LINE, LOG_LINES, RunState
-from gradtui.stream.events import End, Event, Log, decode, encode
+from gradtui.stream.events import End, Event, Log, Toggle, decode, encode
 from tests.diagnose.streams import applied, deltas, edges, frame, hello, started
 
 
@@ -46,6 +46,14 @@ def test_a_toggle_before_the_first_frame_leaves_a_mark_and_no_ghost() -> None:
     state = started()
     state.apply(applied(0, "clip", "norm"))
     assert (state.ghost, len(state.history.marks)) == (None, 1)
+
+
+def test_a_toggle_that_waits_for_a_restart_leaves_neither_ghost_nor_mark() -> None:
+    state = RunState()
+    state.apply(hello(toggles=[Toggle(key="depth", label="depth", kind="number", value=8, live=False)]))
+    state.apply(frame(10))
+    state.apply(applied(11, "depth", 20))
+    assert (state.settings["depth"], state.ghost, state.history.marks) == (20, None, [])
 
 
 def test_pause_resume_and_step() -> None:

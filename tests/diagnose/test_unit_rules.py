@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from gradtui.stream.events import Layer, Toggle
+from gradtui.stream.events import Layer, Toggle, Value
 from tests.diagnose.streams import applied, edges, frame, hello, layers, started, warnings_of
 
 
@@ -95,11 +96,10 @@ def test_saturation_is_information_and_its_mean_counts() -> None:
 def half_precision(exponent: float, scale: float = 1.0, count: int = 6) -> list[tuple[int, str, str, str]]:
     """The edges of a run in fp16 whose first delta, before unscaling, is 2^exponent."""
     state = started()
-    settings = {"precision": "fp16", "loss_scale": scale}
+    settings: dict[str, Value] = {"precision": "fp16", "loss_scale": scale}
     state.apply(hello(toggles=[Toggle(key=key, label=key, kind="number", value=value) for key, value in settings.items()]))
-    return edges(
-        state, [frame(i, delta_rms=[2.0**exponent / scale, 1.0 / scale, 1.0 / scale, 1.0 / scale, 1.0 / scale]) for i in range(count)]
-    )
+    measured: list[float | None] = [2.0**exponent / scale, *[1.0 / scale] * 4]
+    return edges(state, [frame(i, delta_rms=measured) for i in range(count)])
 
 
 def test_half_precision_underflows_near_its_smallest_number() -> None:
@@ -123,5 +123,5 @@ def test_half_precision_in_which_everything_is_zero_is_critical() -> None:
 
 def test_nan_casts_no_shadow() -> None:
     """A NaN slope makes every unit look dead: what broke is told once."""
-    broken = {"loss": math.nan, "dead": [1.0] * 4 + [None], "delta_rms": [math.nan] * 5, "saturated": [1.0] * 5}
+    broken: dict[str, Any] = {"loss": math.nan, "dead": [1.0] * 4 + [None], "delta_rms": [math.nan] * 5, "saturated": [1.0] * 5}
     assert [e[1] for e in edges(started(), [frame(i, **broken) for i in range(20)])] == ["non-finite"]
