@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gradtui.launch import Trainer
     from gradtui.stream.events import Value
     from gradtui.stream.run_directory import RunDirectory
+    from gradtui.tour import Stop
     from gradtui.ui.app import Choice, GradApp, Watched
 
 
@@ -71,14 +73,26 @@ def pick() -> int:
     from gradtui.lab.scenario import catalog, load
 
     _prepare()
+    return _choose([_choice(scenario) for scenario in catalog()], lambda name: make_spec(Flags(scenario=name), load(name)))
+
+
+def tour() -> int:
+    """The tour's stops as a list, in their order, then the chosen one; returns the exit code."""
+    from gradtui import tour as tours
+
+    _prepare()
+    stops = {stop.path.stem: stop for stop in tours.stops()}
+    return _choose([_stop(stop) for stop in stops.values()], lambda name: stops[name].spec(screen=True))
+
+
+def _choose(choices: list[Choice], spec_of: Callable[[str], Spec]) -> int:
     from gradtui.ui.app import GradApp, Watched
 
     trainings = Trainings()
 
     def start(name: str) -> Watched:
-        return Watched(*trainings.start(make_spec(Flags(scenario=name), load(name))))
+        return Watched(*trainings.start(spec_of(name)))
 
-    choices = [_choice(scenario) for scenario in catalog()]
     return _show(GradApp(choices=choices, start=start, restart=trainings.restart, ascii=_ascii()), trainings)
 
 
@@ -109,6 +123,7 @@ def _prepare() -> None:
 
 def _show(app: GradApp, trainings: Trainings) -> int:
     outcome = app.run(mouse="gradtui.no_mouse" not in click.get_current_context().meta)
+    app.released()
     code = app.return_code or 0
     if outcome is None or outcome.watched is None or outcome.watched.trainer is None:
         return code
@@ -127,3 +142,12 @@ def _choice(scenario: Scenario) -> Choice:
     details += [("Do not expect", "\n".join(scenario.expect_not)), ("Paper", scenario.paper)]
     shown = tuple((head, text) for head, text in details if text)
     return Choice(name=scenario.name, title=scenario.title, group=scenario.group, shows=scenario.shows, details=shown)
+
+
+def _stop(stop: Stop) -> Choice:
+    from gradtui.ui.app import Choice
+
+    details = tuple((remark.heading, remark.text) for remark in stop.remarks)
+    return Choice(
+        name=stop.path.stem, title=f"{stop.path.stem[0]} {stop.title}", group="The tour", shows=stop.scenario.shows, details=details
+    )

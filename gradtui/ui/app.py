@@ -18,8 +18,11 @@ the list sends `stop` or `detach` as a command and does not wait.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import select
 import signal
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +45,9 @@ from gradtui.ui.run_screen import Restart, RunScreen, Watched
 from gradtui.ui.theme import FULL, SIXTEEN
 
 __all__ = ["Choice", "GradApp", "Outcome", "Trainer", "Watched"]
+
+GRACE = 3.0
+"""Seconds that the screen has to close when it is told from outside."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ class GradApp(App[Outcome]):
         self._start = start
         self._restart = restart
         self._ascii = AsciiFilter() if ascii else None
+        self._deadline: threading.Timer | None = None
         self.animation_level = "none"
         self.register_theme(FULL)
         self.register_theme(SIXTEEN)
@@ -105,18 +112,32 @@ class GradApp(App[Outcome]):
             self._show(self._watched)
 
     def _mind_the_terminal(self) -> None:
-        """End properly on signals and when the terminal is gone: Textual itself would leave it raw, or spin on its end."""
-        loop = asyncio.get_running_loop()
+        """End properly on signals and when the terminal is gone: Textual itself would leave it raw, or wait for it for ever."""
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            loop.add_signal_handler(number, self._end, 128 + number)
+            # Not the event loop's own handlers: they do not run while it waits for a terminal that has stopped reading.
+            signal.signal(number, lambda number, _: self._end_soon(128 + number))
+        self._events = asyncio.get_running_loop()
+        threading.Thread(target=self._wait_for_hang_up, daemon=True, name="hang-up").start()
+
+    def _wait_for_hang_up(self) -> None:
         terminal = select.poll()
-        terminal.register(0, 0)
+        terminal.register(0, 0)  # a hang-up is told without being asked for
+        terminal.poll()
+        self._end_soon(128 + signal.SIGHUP)
 
-        def check() -> None:
-            if any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in terminal.poll(0)):
-                self._end(128 + signal.SIGHUP)
+    def _end_soon(self, code: int) -> None:
+        """Leave from outside the event loop; should it not get there, end the process, and the lifeline ends the trainer."""
+        if self._deadline is None:
+            self._deadline = threading.Timer(GRACE, os._exit, [code])
+            self._deadline.daemon = True
+            self._deadline.start()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it is leaving already
+            self._events.call_soon_threadsafe(self._end, code)
 
-        self.set_interval(0.5, check)
+    def released(self) -> None:
+        """The terminal has been given back: whoever ran the app takes its time for what is left to do."""
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     def _end(self, code: int) -> None:
         """Leave without a question: the trainer ends with the viewer that started it."""
