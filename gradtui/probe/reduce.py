@@ -98,9 +98,7 @@ def count_nonfinite(matrix: Tensor) -> Tensor:
 
 def dense(tensor: Tensor) -> Tensor:
     """The values that a tensor stores, as a dense tensor; a sparse gradient's entries for the same place are added up first."""
-    if tensor.layout == torch.strided:
-        return tensor
-    return tensor.coalesce().values() if tensor.layout == torch.sparse_coo else tensor.to_dense()
+    return tensor.coalesce().values() if tensor.layout == torch.sparse_coo else tensor
 
 
 def magnitudes(tensor: Tensor) -> Tensor:

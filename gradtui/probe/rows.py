@@ -96,13 +96,13 @@ class _Finder:
 
     def rows(self, group: str, counted: set[nn.Parameter]) -> list[Row]:
         swallowed = {module for guests in self._folded.values() for module in guests}
-        rows: list[tuple[tuple[float, float, int], Row]] = []
+        rows: list[tuple[tuple[float, ...], Row]] = []
         for index, module in enumerate(self._names):
             if module in self._own and module not in swallowed:
                 rows.append((self._place(module, index), self._row(module, group)))
             if module in self._cells:
-                left = self._calls[module][0].left
-                rows += [((left, step, index), self._time_step(module, step, group)) for step in range(len(self._calls[module]))]
+                entered = self._calls[module][0].entered
+                rows += [((entered, 1, step, index), self._time_step(module, step, group)) for step in range(len(self._calls[module]))]
         ordered = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
         for row in ordered:
             row.parameters = [parameter for parameter in row.parameters if parameter not in counted]
@@ -144,20 +144,25 @@ class _Finder:
 
     def _row_of_enclosing_cell(self, call: Call) -> nn.Module | None:
         """The first row of the recurrent cell around `call`: what a cell normalises is a sum that no module of its own returns."""
-        cell = next((outer.module for outer in call.ancestors() if outer.module in self._cells), None)
-        if cell is None:
-            return None
-        return next((module for module in cell.modules() if module in self._mains), None)
+        cell = self._enclosing_cell(call)
+        return next((module for module in cell.modules() if module in self._mains), None) if cell else None
 
-    def _place(self, module: nn.Module, index: int) -> tuple[float, float, int]:
+    def _place(self, module: nn.Module, index: int) -> tuple[float, ...]:
+        """What to sort by: when the module was first entered; inside a recurrent cell, when the cell was, before its time steps."""
         if not self._mains <= self._eager:
-            return 0, 0, index  # what is compiled cannot be seen to be reached, so all go by registration
-        if self._calls[module]:
-            return self._calls[module][0].entered, 0, index
+            return (index,)  # what is compiled cannot be seen to be reached, so all go by registration
         parent = self._parents.get(module)
-        if parent is not None and parent is not self._model and parent in self._own and self._calls[parent]:
-            return self._calls[parent][0].entered, 1, index  # its owner uses its parameters itself, as MultiheadAttention does
-        return math.inf, 0, index
+        if self._calls[module]:
+            first = self._calls[module][0]
+        elif parent in self._own and parent is not self._model and self._calls[parent]:
+            first = self._calls[parent][0]  # its owner uses its parameters itself, as MultiheadAttention does
+        else:
+            return (math.inf, index)
+        cell = self._enclosing_cell(first)
+        return (self._calls[cell][0] if cell else first).entered, 0, first.entered, index
+
+    def _enclosing_cell(self, call: Call) -> nn.Module | None:
+        return next((outer.module for outer in call.ancestors() if outer.module in self._cells), None)
 
     def _row(self, module: nn.Module, group: str) -> Row:
         owners = [module, *self._folded[module]]
