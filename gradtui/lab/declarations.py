@@ -66,6 +66,10 @@ def _set_lr(learner: Learner, _: Settings) -> str:
     return ""
 
 
+def _draws_its_own_weights(scenario: Scenario) -> str:
+    return "a network of your own draws its weights itself" if is_own(scenario.model) else ""
+
+
 def _activations_of(toggle: Declaration, scenario: Scenario) -> Declaration:
     return dataclasses.replace(toggle, choices=("own", *toggle.choices), default="own") if is_own(scenario.model) else toggle
 
@@ -157,6 +161,7 @@ TOGGLES: tuple[Declaration, ...] = (
         default="xavier",
         choices=INITS,
         hotkey="i",
+        applies=_draws_its_own_weights,
         apply=_reinitialise,
     ),
     Declaration(
@@ -165,6 +170,7 @@ TOGGLES: tuple[Declaration, ...] = (
         "Of init=gaussian: σ_w² = fan_in · Var W. Xavier on square layers is 1, He √2.",
         default=1.0,
         maximum=1e3,
+        applies=_draws_its_own_weights,
         apply=_set_sigma_w,
     ),
     Declaration(

@@ -34,4 +34,4 @@ def unscale(parameters: Iterable[nn.Parameter], scale: float) -> None:
 
 def unscaled(numbers: Numbers, scale: float) -> Numbers:
     """What the probe saw during a scaled backward pass, in its true size."""
-    return [None if number is None else number / scale for number in numbers]
+    return numbers if scale == 1 else [None if number is None else number / scale for number in numbers]

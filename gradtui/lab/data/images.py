@@ -46,10 +46,10 @@ def load_cifar10() -> Dataset:
 def read_idx(path: Path) -> Tensor:
     """The uint8 tensor in an IDX file: two zero bytes, the type, the number of dimensions, their sizes, the elements."""
     raw = _read(path)
-    dimensions = raw[3] if raw[:3] == bytes((0, 0, UNSIGNED_BYTES)) else 0
+    dimensions = int.from_bytes(raw[3:4], "big") if raw[:3] == bytes((0, 0, UNSIGNED_BYTES)) else 0
     head = 4 + 4 * dimensions
     shape = [int.from_bytes(raw[at : at + 4], "big") for at in range(4, head, 4)]
-    if not dimensions or len(raw) != head + math.prod(shape):
+    if not dimensions or not math.prod(shape) or len(raw) != head + math.prod(shape):
         raise SettingError(f"{path}: is not a whole IDX file of bytes")
     return torch.frombuffer(bytearray(raw[head:]), dtype=torch.uint8).reshape(shape)
 
@@ -60,7 +60,7 @@ def read_cifar10(path: Path) -> tuple[Tensor, Tensor]:
         with path.open("rb") as file:
             batch = _Unpickler(file, encoding="bytes").load()
         pixels, labels = batch[b"data"].raw, bytes(batch[b"labels"])
-    except (pickle.UnpicklingError, EOFError, OSError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+    except Exception as error:  # a damaged pickle can end in any
         raise SettingError(f"{path}: is not a batch of CIFAR-10's Python version: {error}") from None
     if not labels or len(pixels) != 3072 * len(labels):
         raise SettingError(f"{path}: is not a batch of CIFAR-10's Python version: {len(pixels)} bytes for {len(labels)} images")
