@@ -23,7 +23,7 @@ from gradtui.lab.families import resolved
 from gradtui.lab.learner import Learner, Measured
 from gradtui.lab.models.gan import GENERATOR
 from gradtui.lab.scenario import Scenario
-from gradtui.stream.events import Layer, Numbers, Value
+from gradtui.stream.events import Layer, Value
 
 PROJECTIONS = 32
 """Directions that the sliced Wasserstein distance looks along, evenly spread over the half turn."""
@@ -66,8 +66,7 @@ class GanSession:
         self.step += 1
         if critic is None or generator is None:
             return None
-        heights = len(self.critic.probe.layers), len(self.generator.probe.layers)
-        return replace(critic, layers=_side_by_side(critic.layers, generator.layers, heights))
+        return replace(critic, layers={name: numbers + generator.layers[name] for name, numbers in critic.layers.items()})
 
     @torch.no_grad()
     def evaluate(self) -> None:
@@ -123,15 +122,6 @@ def _constant(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-def _side_by_side(critic: Mapping[str, Numbers], generator: Mapping[str, Numbers], heights: tuple[int, int]) -> dict[str, Numbers]:
-    """The fields of both networks as of one, critic first; what was measured of one only is None for the other."""
-    joined: dict[str, Numbers] = {}
-    for name in {**critic, **generator}:
-        both = zip((critic.get(name), generator.get(name)), heights, strict=True)
-        joined[name] = [number for numbers, height in both for number in numbers or [None] * height]
-    return joined
 
 
 def sliced_wasserstein(a: Tensor, b: Tensor) -> Tensor:

@@ -179,10 +179,11 @@ def test_the_generators_backward_pass_leaves_the_critics_gradients_alone() -> No
 
 
 def test_rows_are_the_critics_then_the_generators_and_extremes_cover_every_update() -> None:
-    training = session()
+    training = session(activation="tanh")  # saturation is then of the critic only, and dead units of the generator
     layers = measured(training).layers
     assert [layer.group for layer in training.layers] == ["critic"] * 9 + ["generator"] * 4
     assert all(len(numbers) == 13 for numbers in layers.values())
+    assert [number is None for number in layers["dead"]] == [True] * 9 + [False] * 3 + [True]
     widened = [low != high for low, high in zip(layers["grad_norm_min"], layers["grad_norm_max"], strict=True)]
     assert widened == [True] * 9 + [False] * 4  # five updates in a step, and one
 
@@ -243,6 +244,7 @@ def test_spectral_normalisation_comes_and_goes_with_weights_and_optimizer_state_
     assert largest == pytest.approx([1.0] * 9, abs=0.05)
     training.critic.model.eval()  # in training, each look at a normalised weight moves it a little
     normalised = [layer.weight.detach().clone() for layer in linears(training)]
+    training.critic.model.train()
     training.set("lipschitz", "off")
 
     assert not any(parametrize.is_parametrized(layer) for layer in linears(training))
