@@ -127,6 +127,20 @@ def show(scenario: str, json: bool) -> None:
 
 
 @cli.command()
+@click.option("--headless", is_flag=True, help="Print the tour, with what became of each expectation, instead of drawing a screen.")
+@_screen_flags
+def tour(headless: bool) -> int:
+    """A guided tour: eight scenarios, what to look at in each, what happens and why."""
+    if headless:
+        from gradtui import tour as tours
+
+        return tours.run(tours.stops())
+    from gradtui import cli_screen
+
+    return cli_screen.tour()
+
+
+@cli.command()
 @click.option("--json", is_flag=True, help="One run a line, as JSON.")
 def runs(json: bool) -> None:
     """The recorded runs, the newest first."""
