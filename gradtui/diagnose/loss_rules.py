@@ -28,7 +28,18 @@ CLIP_RECORDS = 10
 CLIP_STEPS = (100, 300)
 """Steps of clipping after which it is information, and a warning."""
 
-GRADIENT_CODES = ("vanishing", "exploding", "dead-units", "non-finite", "update-too-large", "update-too-small", "no-gradient", "underflow")
+CAUSES = (
+    "non-finite",
+    "vanishing",
+    "underflow",
+    "dead-units",
+    "no-gradient",
+    "clipping-too-low",
+    "exploding",
+    "update-too-large",
+    "update-too-small",
+)
+"""The warnings that a loss which does not fall can come from, the surest first."""
 
 
 def divergence(signals: Signals) -> Reading | None:
@@ -67,9 +78,9 @@ def _describe_plateau(signals: Signals, share: float, trivial: float, edge: Edge
     brief = f"the loss is {share:.0%} of a constant guess's"
     if edge.state == "closed":
         return Finding([], Evidence(brief=brief, sentence=f"{brief} (closes under {PLATEAU_OVER:.0%})", numbers=numbers))
-    causes = [code for code in GRADIENT_CODES if code in signals.open]
+    causes = [code for code in CAUSES if code in signals.open]
     cause = f"see {', '.join(causes)}" if causes else "the gradients look healthy, so they are not the reason"
-    sentence = f"{brief} ({trivial:.3g}; threshold {PLATEAU:.0%}) at step {signals.frame.step}: nothing is learned, and {cause}"
+    sentence = f"{brief} ({trivial:.3g}; threshold {PLATEAU:.0%}) at step {signals.frame.step}: nothing is learned; {cause}"
     return Finding([], Evidence(brief=brief, sentence=sentence, numbers=numbers))
 
 

@@ -153,7 +153,7 @@ def exploding(signals: Signals) -> Reading | None:
 
 def _mitigation(signals: Signals) -> str:
     """Clipping leaves the profile as it is and bounds the step: it is in force, and the loss is finite and not above its start."""
-    clips = signals.settings.get("clip", "off") != "off"
+    clips = signals.settings.get("clip", "off") != "off" and "clipping-too-low" not in signals.open
     start, mean = signals.curves.first_loss, signals.curves.mean_loss
     held = start is not None and mean is not None and mean <= start
     return "clipping" if clips and held else ""

@@ -80,6 +80,7 @@ _DEAD: tuple[Remedy, ...] = (
     ("activation", "elu", "score 0.00 to 0.98 on 3 ReLU layers dead from the start; a leaky slope of 0.01 left it at 0.00"),
     ("activation", "tanh", "score 0.00 to 0.98 on 3 ReLU layers dead from the start"),
 )
+_ZERO_WEIGHTS: tuple[Remedy, ...] = (("init", "he", "score 0.00 to 0.97 on 3 layers of zeros, where nothing else helped"),)
 _KILLED: tuple[Remedy, ...] = (
     ("lr", 0.1, "after a restart: score 0.01 to 0.98 on 5 ReLU layers that a high learning rate killed; leaky and ELU ended in NaN"),
     ("clip", "norm", "after a restart: score 0.01 to 0.97 on 5 ReLU layers that a high learning rate killed"),
@@ -126,7 +127,7 @@ def tries(code: str, signals: Signals) -> list[Try]:
         case "update-too-large" | "divergence":
             return _offered(signals, _LARGE_UPDATES)
         case "dead-units":  # what killed the units would kill their successors
-            return _offered(signals, _KILLED if "update-too-large" in signals.seen else _DEAD)
+            return _offered(signals, _dead(signals))
         case "non-finite":
             before = _exploding(signals) if "exploding" in signals.open else _LARGE_UPDATES
             return [msgspec.structs.replace(fix, why=f"then restart, the damage is done: {fix.why}") for fix in _offered(signals, before)]
@@ -135,7 +136,7 @@ def tries(code: str, signals: Signals) -> list[Try]:
 
 def _of_the_cause(code: str, signals: Signals) -> list[Try]:
     """Both are outcomes: what helps is what helps against the pathology behind them, if one is open."""
-    for cause in ("non-finite", "vanishing", "underflow", "dead-units", "exploding", "clipping-too-low"):
+    for cause in ("non-finite", "vanishing", "underflow", "dead-units", "clipping-too-low", "exploding"):
         if cause in signals.open:
             return tries(cause, signals)
     return _offered(signals, _SMALL_UPDATES) if code == "update-too-small" or "update-too-small" in signals.open else []
@@ -145,6 +146,13 @@ def _vanishing(signals: Signals) -> tuple[Remedy, ...]:
     if _in_time(signals):
         return _VANISHING_TIME
     return {"sigmoid": _VANISHING_SIGMOID, "tanh": _VANISHING_TANH}.get(str(signals.settings.get("activation")), _VANISHING_RELU)
+
+
+def _dead(signals: Signals) -> tuple[Remedy, ...]:
+    norms = signals.column(signals.frame.weight_norm)
+    if any(norms[row] == 0 for row in signals.weights if norms):
+        return _ZERO_WEIGHTS
+    return _KILLED if "update-too-large" in signals.seen else _DEAD
 
 
 def _exploding(signals: Signals) -> tuple[Remedy, ...]:

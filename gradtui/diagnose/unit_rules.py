@@ -97,7 +97,8 @@ def underflow(signals: Signals) -> Reading | None:
         return None
     exponents = [(math.log2(value * scale) if value > 0 else -math.inf, row) for row, value in known]
     low = [row for exponent, row in exponents if exponent <= UNDERFLOW]
-    gone = all(exponent == -math.inf for exponent, _ in exponents)
+    dead = signals.column(signals.frame.dead)
+    gone = any(exponent == -math.inf and not (dead and dead[row] == 1) for exponent, row in exponents)
     return Reading(
         (bool(low), gone), min(exponents)[0] > UNDERFLOW_OVER, lambda edge: _describe_underflow(signals, min(exponents), low, edge)
     )

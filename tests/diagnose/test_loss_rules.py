@@ -77,7 +77,7 @@ def test_a_plateau_names_its_cause_or_says_that_the_gradients_are_healthy() -> N
     assert warning.try_ == []
     vanished = [frame(5 * i, -4.0, loss=math.log(10)) for i in range(25)]
     warning = warnings_of(on("digits"), vanished, "plateau")[0]
-    assert "see vanishing" in warning.evidence.sentence
+    assert "; see vanishing" in warning.evidence.sentence
     assert warning.try_[0].toggle == "batch_norm"
 
 
@@ -98,6 +98,18 @@ def test_always_clipping_says_nothing_by_itself() -> None:
     assert edges(started(clip="norm"), clipped(0.5, 60)) == []
     some = [f for i in range(60) for f in clipped(0.001 if i % 10 else 1.0, 1, start=10 * i)]
     assert edges(started(clip="norm"), some) == []
+
+
+def test_clipping_that_has_become_the_learning_rate_mitigates_nothing_and_is_the_cause_of_a_plateau() -> None:
+    trivial = math.log(10)
+    state = RunState()
+    state.apply(hello(scenario={"data": "digits"}, settings={"clip": "norm"}))
+    frames = [frame(5 * i, 2.5, loss=trivial, total_norm=1.0, clipped_norm=0.001) for i in range(60)]
+    found = [w for f in frames for w in state.apply(f)]
+    assert [(w.code, w.state) for w in found if w.step >= 100][:2] == [("clipping-too-low", "opened"), ("plateau", "opened")]
+    assert "see clipping-too-low, exploding" in state.open["plateau"].evidence.sentence
+    assert [t.toggle for t in state.open["plateau"].try_] == ["clip"]
+    assert state.open["exploding"].mitigated == ""
 
 
 def test_clipping_counts_from_when_it_was_set_and_ends_when_it_is_off() -> None:

@@ -121,6 +121,15 @@ def test_half_precision_in_which_everything_is_zero_is_critical() -> None:
     assert [e[1:3] for e in edges(state, [frame(9 + i) for i in range(9)])] == [("underflow", "closed")]
 
 
+def test_one_layer_that_gets_nothing_in_half_precision_is_critical_unless_it_is_dead() -> None:
+    half = hello(toggles=[Toggle(key="precision", label="precision", kind="choice", value="fp16", choices=["fp16"])])
+    for dead, severity in ((0.5, "critical"), (1.0, "warning")):
+        state = started()
+        state.apply(half)
+        frames = [frame(i, delta_rms=[0.0, 1.0, 1.0, 1.0, 1.0], dead=[dead, 0.0, 0.0, 0.0, None]) for i in range(3)]
+        assert [w.severity for w in warnings_of(state, frames, "underflow")] == [severity]
+
+
 def test_nan_casts_no_shadow() -> None:
     """A NaN slope makes every unit look dead: what broke is told once."""
     broken: dict[str, Any] = {"loss": math.nan, "dead": [1.0] * 4 + [None], "delta_rms": [math.nan] * 5, "saturated": [1.0] * 5}

@@ -103,6 +103,15 @@ def test_units_that_updates_killed_are_not_revived_by_an_activation() -> None:
     assert "activation" not in dict(named(killed))
 
 
+def test_weights_of_zero_are_drawn_anew() -> None:
+    """Nothing else helps a network of zeros: the usual cures of dead units would each be wrong."""
+    state = started()
+    init = Toggle(key="init", label="init", kind="choice", value="zeros", choices=["zeros", "he"])
+    state.apply(hello(toggles=[*TOGGLES, init]))
+    frames = [frame(i, dead=[1.0] * 4 + [None], weight_norm=[0.0] * 4 + [8.0]) for i in range(3)]
+    assert named(warnings_of(state, frames, "dead-units")[0]) == [("init", "he")]
+
+
 def test_a_warning_goes_over_the_wire_with_the_key_try() -> None:
     wire = msgspec.json.decode(msgspec.json.encode(vanishing()))
     assert (wire["type"], wire["code"], wire["state"]) == ("warning", "vanishing", "opened")
