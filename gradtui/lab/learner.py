@@ -41,13 +41,15 @@ class Learner:
         self._look = look
         if "batch_norm" in settings:
             surgery.set_norm(model, settings)
+        surgery.set_layer_norm(model, str(settings.get("layer_norm", "off")))
         surgery.set_skip(model, str(settings.get("skip", "off")))
         # A user's own network comes as it was built; the lab's families build theirs with the toggles in force.
         if "norm_bypass" in settings and settings["activation"] != parts.OWN:
             surgery.swap_activations(model, settings)
         if settings.get("norm_bypass") == "on":
             surgery.bypass_norms(model, bypassed=True)
-        self.optimizer = optimizers.build(settings, model.parameters())
+        self._parameters = list(model.parameters())
+        self.optimizer = optimizers.build(settings, self._parameters)
         self.probe = Probe({group: model})
         self._discover()
 
@@ -60,10 +62,10 @@ class Learner:
             self.probe.arm()
         self.optimizer.zero_grad(set_to_none=True)
         scale = precision.loss_scale(self._settings)
-        with precision.autocast(self._settings, next(self.model.parameters()).device):
+        with precision.autocast(self._settings, self._parameters[0].device):
             loss = compute_loss()
         (loss * scale if scale != 1 else loss).backward()  # type: ignore[no-untyped-call]
-        precision.unscale(self.model.parameters(), scale)
+        precision.unscale(self._parameters, scale)
         self.probe.measure_gradients()
         regulariser = self._regulariser()
         if measure:
@@ -111,7 +113,7 @@ class Learner:
         self.rebuild_optimizer()
 
     def rebuild_optimizer(self) -> None:
-        self.optimizer = optimizers.build(self._settings, self.model.parameters())
+        self.optimizer = optimizers.build(self._settings, self._parameters)
 
     def set_lr(self) -> None:
         for group in self.optimizer.param_groups:
@@ -119,7 +121,8 @@ class Learner:
 
     def _changed(self) -> None:
         """Modules came or went: the optimizer and the probe look again."""
-        optimizers.adopt(self.optimizer, self.model.parameters())
+        self._parameters = list(self.model.parameters())
+        optimizers.adopt(self.optimizer, self._parameters)
         self._discover()
 
     def _discover(self) -> None:
@@ -136,7 +139,7 @@ class Learner:
         l1, l2 = float(self._settings["l1"]), float(self._settings["l2"])
         if not l1 and not l2:
             return {}
-        return {weight: l1 * weight.sign() + 2 * l2 * weight for weight in self.model.parameters() if weight.ndim >= 2}
+        return {weight: l1 * weight.sign() + 2 * l2 * weight for weight in self._parameters if weight.ndim >= 2}
 
     @torch.no_grad()
     def _shrink(self, penalty: Mapping[nn.Parameter, Tensor]) -> None:
@@ -149,15 +152,15 @@ class Learner:
         self.optimizer.step()
 
     def _total_norm(self) -> Tensor:
-        return nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        return nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
 
     def _clip(self) -> None:
         threshold = float(self._settings["clip_threshold"])
         match self._settings["clip"]:
             case "norm":
-                nn.utils.clip_grad_norm_(self.model.parameters(), threshold)
+                nn.utils.clip_grad_norm_(self._parameters, threshold)
             case "value":
-                nn.utils.clip_grad_value_(self.model.parameters(), threshold)
+                nn.utils.clip_grad_value_(self._parameters, threshold)
 
 
 def _sum(a: Gradients, b: Gradients) -> Gradients:
