@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -89,7 +90,8 @@ def measured_step(session: Training, writer: EventWriter) -> Step:
         number = session.step
         found = session.take_step(measure=number % EVERY == 0)
         if found:
-            writer.append(Frame(step=number, time=0.0, loss=found.loss, total_norm=found.total_norm, **found.layers))
+            columns: dict[str, Any] = dict(found.layers)
+            writer.append(Frame(step=number, time=0.0, loss=found.loss, total_norm=found.total_norm, **columns))
 
     return step
 
