@@ -77,7 +77,8 @@ def _refused(scenario: Scenario) -> str:
     reasons: dict[str, list[str]] = {}
     for toggle in toggles.of(scenario):
         if reason := toggle.applies(scenario):
-            reasons.setdefault(reason, []).append(toggle.key)
+            brief = reason.removeprefix(f"a {scenario.model} has ").removesuffix(" here")  # the heading says as much
+            reasons.setdefault(brief, []).append(toggle.key)
     return "; ".join(f"{', '.join(keys)}: {inert(reason)}" for reason, keys in reasons.items())
 
 
