@@ -219,7 +219,8 @@ class GradApp(App[Outcome]):
         if isinstance(screen, RunScreen) and screen.feed.state.hello:
             for toggle in screen.feed.state.hello.toggles:
                 change = partial(screen.change, toggle.key, 1)
-                yield SystemCommand(f"Toggle {inert(toggle.label)}", "The next value, or type a number.", change)
+                label = inert(toggle.label).replace("[", "(")  # the palette reads markup
+                yield SystemCommand(f"Toggle {label}", "The next value, or type a number.", change)
 
     def action_shot(self) -> None:
         screen = self.run_screen

@@ -10,57 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, ScrollableContainer, Vertical
-from textual.geometry import Region
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
 from gradtui.stream.events import Frame, Layer, Numbers
 from gradtui.ui import rows
+from gradtui.ui.columns import Body, Column
 from gradtui.ui.lines import Lines, Row
 from gradtui.ui.measures import MEASURES, Measure, at
 from gradtui.ui.scale import elide, state
 
 SLICES = 8
 LONGEST_NAME = 24
-
-
-class Column(Lines):
-    """A column of the bars; draws row `y` when Textual asks for it or when it is checked for changes."""
-
-    def __init__(self, draw: Callable[[int], Row], pick: Callable[[int], None]) -> None:
-        super().__init__()
-        self._draw = draw
-        self._pick = pick
-        self._shown: dict[int, Row] = {}
-
-    def row(self, y: int) -> Row:
-        self._shown[y] = self._draw(y)
-        return self._shown[y]
-
-    def check(self, visible: range) -> None:
-        """Repaint those of the visible rows that no longer look as they are shown."""
-        for y in visible:
-            if self._draw(y) != self._shown.get(y):
-                self.refresh(Region(0, y, self.size.width, 1))
-
-    def forget(self) -> None:
-        """Everything changed: repaint it all."""
-        self._shown.clear()
-        self.refresh()
-
-    def on_click(self, event: events.Click) -> None:
-        self._pick(event.y)
-
-
-class Header(Lines):
-    """The axis over the bars."""
-
-
-class Body(ScrollableContainer, can_focus=False, inherit_bindings=False):
-    """The window that the columns scroll in."""
+SHORTEST_NAME = 18
+"""So that the measure's name fits over them."""
 
 
 class LayerBars(Vertical, can_focus=True):
@@ -103,7 +68,7 @@ class LayerBars(Vertical, can_focus=True):
         self._drawn: dict[int, tuple[str, str]] = {}
         self._bar_width = 0
         self._name_width = LONGEST_NAME
-        self._header = Header(id="axis")
+        self._header = Lines(id="axis")
         self._names = Column(self._name_row, self._pick)
         self._slices = [Column(self._slice_row(i), self._pick) for i in range(SLICES)]
         self._cuts = [0] * (SLICES + 1)
@@ -113,6 +78,9 @@ class LayerBars(Vertical, can_focus=True):
     def compose(self) -> ComposeResult:
         yield self._header
         yield self._body
+
+    def on_mount(self) -> None:
+        self.watch(self._body, "scroll_y", self._head, init=False)
 
     # What is shown
 
@@ -189,10 +157,12 @@ class LayerBars(Vertical, can_focus=True):
         if self.worst_first and len(chosen) > room:
             chosen = sorted(sorted(chosen, key=self._trouble)[:room])
         found: list[int | str] = []
+        last = ""
         for i in chosen:
             group = self._layers[i].group
-            if group and (not found or self._layers[found[-1] if isinstance(found[-1], int) else 0].group != group):
+            if group and group != last:
                 found.append(group)
+            last = group
             found.append(i)
         return found
 
@@ -209,7 +179,7 @@ class LayerBars(Vertical, can_focus=True):
         self._cursor = min(self._cursor, max(0, len(self._rows) - 1))
         width = self.size.width
         longest = max((len(layer.name) for layer in self._layers), default=0)
-        self._name_width = min(max(longest + 3, 10), LONGEST_NAME, max(8, width * 3 // 10))
+        self._name_width = min(max(longest + 3, SHORTEST_NAME), LONGEST_NAME, max(8, width // 3))
         figures = len(self.measure.heading) + 1
         self._bar_width = max(SLICES, width - self._name_width - figures)
         self._cuts = [self._bar_width * i // SLICES for i in range(SLICES + 1)]
@@ -225,8 +195,9 @@ class LayerBars(Vertical, can_focus=True):
     def _head(self) -> None:
         about = f"{self.measure.title} /{self.filter}" if self.filter else self.measure.title
         visible = self.visible_rows
-        if len(visible) < len(self._rows) and not self.worst_first:
-            about = f"{about} {visible.start + 1}-{visible.stop}/{len(self._rows)}"
+        part = f" {visible.start + 1}-{visible.stop}/{len(self._rows)}"
+        if len(visible) < len(self._rows) and not self.worst_first and len(about) + len(part) < self._name_width:
+            about += part
         title = elide(about, self._name_width - 1).ljust(self._name_width)
         ruler = self._axes[self.measure.key].ruler(self._bar_width).ljust(self._bar_width)
         self._header.put([((title, "title"), (ruler, "muted"), (self.measure.heading + " ", "muted"))])

@@ -76,33 +76,3 @@ MEASURES: tuple[Measure, ...] = (
         _activations,
     ),
 )
-
-DETAILS: tuple[tuple[str, str], ...] = (
-    ("delta_rms", "delta, r.m.s."),
-    ("grad_norm", "gradient norm"),
-    ("grad_norm_min", "  least since the last frame"),
-    ("grad_norm_max", "  most since the last frame"),
-    ("grad_rms", "gradient, r.m.s."),
-    ("grad_max", "gradient, largest entry"),
-    ("grad_zero", "gradient entries exactly 0"),
-    ("grad_nonfinite", "gradient entries not finite"),
-    ("penalty_norm", "penalty (regulariser's gradient)"),
-    ("weight_norm", "weight norm"),
-    ("update_ratio", "update ratio"),
-    ("activation_mean", "activation mean"),
-    ("activation_std", "activation std"),
-    ("saturated", "saturated units"),
-    ("dead", "dead units"),
-)
-"""Every per-layer field of a frame, with its words."""
-
-FRACTIONS = ("grad_zero", "saturated", "dead")
-
-
-def details(frame: Frame, index: int) -> list[tuple[str, str]]:
-    """All that a frame says of one layer, as words and numbers."""
-    rows = []
-    for field, words in DETAILS:
-        value = at(getattr(frame, field), index)
-        rows.append((words, percent(value) if field in FRACTIONS else number(value)))
-    return rows

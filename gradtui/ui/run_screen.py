@@ -16,8 +16,8 @@ from textual.widgets import Footer
 from gradtui.diagnose.words import inert
 from gradtui.stream.events import Toggle, Value
 from gradtui.stream.run_directory import RunDirectory, RunError
+from gradtui.ui import detail, measures, status, toggles, warnings
 from gradtui.ui import life as lives
-from gradtui.ui import measures, status, toggles, warnings
 from gradtui.ui.bars import LayerBars
 from gradtui.ui.controls import Controls
 from gradtui.ui.feed import Feed, News
@@ -28,6 +28,7 @@ from gradtui.ui.life import Life, Trainer
 from gradtui.ui.lines import Lines, Row
 from gradtui.ui.log_pane import LogPane
 from gradtui.ui.prompt import Prompt
+from gradtui.ui.scale import setting
 from gradtui.ui.toggles import TogglesPanel
 
 PERIOD = 0.1
@@ -38,9 +39,6 @@ TEXTS = 4
 
 CURVES = 5
 """Looks between two drawings of the history."""
-
-HOTKEYS = "acdefhinopstuvwxyz123456789"
-"""Keys that a run's toggles may have; the screen binds none of them itself."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +53,6 @@ Restart = Callable[[RunDirectory, dict[str, Value]], Trainer]
 """Starts a new trainer over a run directory with these settings. Raises RunError."""
 
 
-def _hotkeys() -> list[BindingType]:
-    forward: list[BindingType] = [Binding(k, f"press('{k}', 1)", f"Toggle {k}", id=f"toggle.{k}", show=False) for k in HOTKEYS]
-    backward = [
-        Binding(k.upper(), f"press('{k}', -1)", f"Toggle {k} back", id=f"toggle.{k}.back", show=False) for k in HOTKEYS if k.isalpha()
-    ]
-    return [*forward, *backward]
-
-
 class RunScreen(Screen[None]):
     """One run."""
 
@@ -74,7 +64,7 @@ class RunScreen(Screen[None]):
         Binding("M", "measure(-1)", "Measure back", id="run.measure.back", show=False, tooltip="What the bars showed before."),
         Binding("slash", "filter", "Filter", id="run.filter", show=False, tooltip="Show only layers whose name contains a text."),
         Binding("l", "log", "Log", id="run.log", tooltip="What the trainer printed."),
-        *_hotkeys(),
+        *toggles.hotkeys(),
     ]
 
     def __init__(self, watched: Watched, *, restart: Restart | None = None, ascii: bool = False) -> None:
@@ -172,7 +162,7 @@ class RunScreen(Screen[None]):
         self._warnings.put(warnings.rows(state, self.life, self._warnings.size.width, self._warnings.size.height))
         self._toggles.show(state.settings, self.controls.pending, self.controls.refused)
         if self._detail and self._detail[0].is_current:
-            self._detail[0].show(self._layer_rows(self._detail[1]))
+            self._detail[0].show(self._detail_rows(self._detail[1]))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._fit)
@@ -263,9 +253,7 @@ class RunScreen(Screen[None]):
             self.tell(f"{inert(toggle.label)} does not apply: {inert(toggle.reason)}")
         elif toggle.choices:
             self._set(toggle, toggles.following(toggle, now, direction))
-        elif isinstance(now, str):
-            self.tell(f"{inert(toggle.label)} is {inert(now)!r}, which is not a number")
-        elif scale:
+        elif scale and not isinstance(now, str):
             self._set(toggle, toggles.scaled(toggle, now, direction))
         else:
             self._ask_number(toggle, now)
@@ -280,7 +268,7 @@ class RunScreen(Screen[None]):
             if not isinstance(value, str):
                 self._set(toggle, value)
 
-        self.app.push_screen(Prompt(f"{inert(toggle.label)}: a number, then enter", f"{now:g}", check=check), answered)
+        self.app.push_screen(Prompt(f"{inert(toggle.label)}: a number, then enter", setting(now), check=check), answered)
 
     def _set(self, toggle: Toggle, value: Value) -> None:
         if self.life.over:
@@ -322,18 +310,10 @@ class RunScreen(Screen[None]):
     def _open_layer(self, picked: LayerBars.Picked) -> None:
         hello = self.feed.state.hello
         if hello:
-            screen = TextScreen(inert(hello.layers[picked.index].name), self._layer_rows(picked.index))
+            screen = TextScreen(inert(hello.layers[picked.index].name), self._detail_rows(picked.index))
             self._detail = (screen, picked.index)
             self.app.push_screen(screen)
 
-    def _layer_rows(self, index: int) -> list[Row]:
-        hello, frame = self.feed.state.hello, self.feed.state.frame
-        layer = hello.layers[index] if hello and index < len(hello.layers) else None
-        if layer is None:
-            return []
-        shape = " × ".join(str(size) for size in layer.shape)
-        facts = [("kind", inert(layer.kind)), ("shape", shape), ("parameters", f"{layer.parameters:,}")]
-        facts += [("", "frozen: takes no gradient")] if layer.frozen else []
-        numbers = measures.details(frame, index) if frame else []
-        width = max(len(words) for words, _ in measures.DETAILS) + 2
-        return [((f"  {words:<{width}}", "muted"), (value, "strong")) for words, value in [*facts, *numbers]]
+    def _detail_rows(self, index: int) -> list[Row]:
+        hello = self.feed.state.hello
+        return detail.rows(hello.layers[index], self.feed.state.frame, index) if hello and index < len(hello.layers) else []

@@ -76,14 +76,15 @@ def state(value: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Two significant digits in at most 7 characters: `4.4e-7`, `0.02`, `13`; the word where there is no number."""
+    """Two or three significant digits in at most 7 characters: `4.4e-7`, `0.02`, `13`; the word where there is no number."""
     if value is None or not math.isfinite(value) or value == 0:
         return state(value)
     if 0.01 <= abs(value) < 1:
         return f"{value:.2g}"
-    if 1 <= abs(value) < 1000:
+    if 1 <= abs(value) < 999.5:
         return f"{value:.3g}"
-    return short_exponent(f"{value:.1e}")
+    digits = 1 if 1e-99 <= abs(value) < 1e99 else 0  # three digits of exponent leave no room for a second of the number
+    return short_exponent(f"{value:.{digits}e}")
 
 
 def short_exponent(text: str) -> str:

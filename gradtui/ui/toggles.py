@@ -20,6 +20,16 @@ from gradtui.ui.scale import elide, setting
 COLUMN = 26
 """Cells that one toggle needs; a wider panel shows several side by side."""
 
+HOTKEYS = "acdefhinopstuvwxyz123456789"
+"""Keys that a run's toggles may have; the screen binds none of them itself."""
+
+
+def hotkeys() -> list[BindingType]:
+    """The toggles' keys as bindings: forward, and with shift backward. Which of them are alive is the run's to say."""
+    forward: list[BindingType] = [Binding(k, f"press('{k}', 1)", f"Toggle {k}", id=f"toggle.{k}", show=False) for k in HOTKEYS]
+    letters = [k for k in HOTKEYS if k.isalpha()]
+    return forward + [Binding(k.upper(), f"press('{k}', -1)", f"Toggle {k} back", id=f"toggle.{k}.back", show=False) for k in letters]
+
 
 class TogglesPanel(Lines, can_focus=True):
     """Every toggle of the run in one grid."""

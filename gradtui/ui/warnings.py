@@ -29,12 +29,13 @@ def flags(warnings: Mapping[str, Warning]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Item:
-    """One entry: a letter and its style, the name, what was seen, and what would help."""
+    """One entry: a letter and its style, the name, what was seen (in full, and in a few words), and what would help."""
 
     letter: str
     style: str
     title: str
     evidence: str
+    brief: str
     advice: str
 
 
@@ -42,12 +43,13 @@ def rows(run: RunState, life: Life, width: int, height: int) -> list[Row]:
     """The panel's rows: how the trainer ended, then every open warning, the most severe first and of those the newest."""
     items = []
     if life.word == "CRASHED":
-        items.append(Item("X", "alarm", "CRASHED", f"{words.inert(life.detail)}.", CRASH_HELP))
+        detail = words.inert(life.detail)
+        items.append(Item("X", "alarm", "CRASHED", f"{detail}.", detail, CRASH_HELP))
     toggles = run.hello.toggles if run.hello else []
     newest_first = reversed(run.open.values())
     for warning in sorted(newest_first, key=lambda warning: -SEVERITIES.index(warning.severity)):
         letter, style = FLAGS[warning.severity]
-        items.append(Item(letter, style, heading(warning), evidence(warning), advice(warning, toggles)))
+        items.append(Item(letter, style, heading(warning), evidence(warning), warning.evidence.brief, advice(warning, toggles)))
     return _laid_out(items, width, height) if items else all_clear(run, width)
 
 
@@ -88,18 +90,18 @@ def _laid_out(items: Sequence[Item], width: int, height: int) -> list[Row]:
     laid: list[Row] = []
     inner = max(1, width - 3)
     for n, item in enumerate(items):
-        room = max(1, height - len(laid) - (len(items) - n - 1))
-        lines = wrapped(_text(item, inner * room - 4 * (room - 1)), inner, room)
+        lines = _lines(item, inner, max(1, height - len(laid) - (len(items) - n - 1)))
         title = lines[0][: len(item.title)]
         laid.append(((f"{item.letter} ", item.style), (" ", ""), (title, item.style), (lines[0][len(title) :], "")))
         laid += [(("   ", ""), (line, "")) for line in lines[1:]]
     return laid[:height]
 
 
-def _text(item: Item, room: int) -> str:
-    """The item in one string; where it is too long, the evidence is cut and the advice kept."""
-    text = " ".join(filter(None, (item.title, item.evidence, item.advice)))
-    excess = len(text) - room
-    if excess <= 0 or not item.advice or excess >= len(item.evidence) - 8:
-        return text
-    return f"{item.title} {item.evidence[: len(item.evidence) - excess - 1]}… {item.advice}"
+def _lines(item: Item, width: int, room: int) -> list[str]:
+    """The item on at most `room` lines; where that is too few, in a few words, then in fewer: the advice goes last."""
+    shorter = (f"{item.brief[:length]}…" for length in range(len(item.brief) - 1, 4, -1))
+    for evidence in (item.evidence, f"{item.brief}.", *shorter):
+        lines = wrapped(" ".join(filter(None, (item.title, evidence, item.advice))), width, room + 1)
+        if len(lines) <= room:
+            return lines
+    return wrapped(f"{item.title} {item.advice or item.brief}", width, room)

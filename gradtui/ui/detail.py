@@ -1,0 +1,52 @@
+"""One layer in full: what it is, and every number that a frame says of it."""
+
+from __future__ import annotations
+
+from gradtui.diagnose.words import inert
+from gradtui.stream.events import Frame, Layer
+from gradtui.ui.lines import Row
+from gradtui.ui.measures import at
+from gradtui.ui.scale import number, percent
+
+FIELDS: tuple[tuple[str, str], ...] = (
+    ("delta_rms", "delta, r.m.s."),
+    ("grad_norm", "gradient norm"),
+    ("grad_norm_min", "  least since the last frame"),
+    ("grad_norm_max", "  most since the last frame"),
+    ("grad_rms", "gradient, r.m.s."),
+    ("grad_max", "gradient, largest entry"),
+    ("grad_zero", "gradient entries exactly 0"),
+    ("grad_nonfinite", "gradient entries not finite"),
+    ("penalty_norm", "penalty (regulariser's gradient)"),
+    ("weight_norm", "weight norm"),
+    ("update_ratio", "update ratio"),
+    ("activation_mean", "activation mean"),
+    ("activation_std", "activation std"),
+    ("saturated", "saturated units"),
+    ("dead", "dead units"),
+)
+"""Every per-layer field of a frame, with its words."""
+
+FRACTIONS = ("grad_zero", "saturated", "dead")
+
+
+WIDTH = max(len(words) for _, words in FIELDS) + 2
+
+
+def rows(layer: Layer, frame: Frame | None, index: int) -> list[Row]:
+    """The layer's facts, then its numbers, `index` in the newest frame."""
+    facts = [
+        ("kind", inert(layer.kind)),
+        ("shape", " × ".join(str(size) for size in layer.shape)),
+        ("parameters", f"{layer.parameters:,}" + (", frozen" if layer.frozen else "")),
+    ]
+    lines = facts + (_numbers(frame, index) if frame else [])
+    return [((f"  {words:<{WIDTH}}", "muted"), (value, "strong")) for words, value in lines]
+
+
+def _numbers(frame: Frame, index: int) -> list[tuple[str, str]]:
+    found = []
+    for field, words in FIELDS:
+        value = at(getattr(frame, field), index)
+        found.append((words, percent(value) if field in FRACTIONS else number(value)))
+    return found

@@ -1,0 +1,47 @@
+import math
+
+from gradtui.diagnose.history import Point
+from gradtui.ui import history
+from gradtui.ui.scale import Axis
+
+AXIS = Axis(-2, 1)
+
+
+def test_the_right_end_is_a_round_number_that_stays() -> None:
+    assert [history.last_step([Point(step, 1.0)]) for step in (0, 10, 11, 60, 501, 1000)] == [10, 10, 20, 100, 1000, 1000]
+
+
+def test_a_spike_survives_the_thinning() -> None:
+    points = [Point(step, 9.9 if step == 537 else 0.1) for step in range(1000)]
+    kept = history.thinned(points, 40, 1000)
+    assert len(kept) <= 80
+    assert Point(537, 9.9) in kept
+
+
+def test_the_curve_runs_from_the_upper_left_to_the_lower_right() -> None:
+    points = [Point(step, 10 ** (1 - 3 * step / 100)) for step in range(101)]
+    lines = history.draw(points, AXIS, [], 40, 10, "*")
+    assert lines[0].startswith(" 1e1┤*")
+    assert lines[8].rstrip().endswith("*")
+    assert "0" in lines[9]
+    assert "100" in lines[9]
+    assert all(len(line) == 40 for line in lines)
+
+
+def test_a_toggle_is_a_line_over_the_whole_height() -> None:
+    lines = history.draw([Point(0, 0.1), Point(100, 0.1)], AXIS, [50], 40, 8, "*")
+    column = lines[0].rindex("│")
+    assert 15 < column < 30
+    assert sum(line[column] == "│" for line in lines[:7]) >= 6
+
+
+def test_one_point_is_enough_and_none_is_drawn_for_a_mark_of_the_future() -> None:
+    lines = history.draw([Point(0, 0.1)], AXIS, [5000], 30, 6, "*")
+    assert sum(line.count("*") for line in lines) == 1
+
+
+def test_the_heading_says_since_when_it_is_not_finite() -> None:
+    points = [Point(0, 2.3), Point(1, math.inf), Point(2, math.nan)]
+    assert history.heading(points) == "nan  not finite since step 1"
+    assert history.heading(points[:1]) == "2.3"
+    assert history.heading([]) == ""

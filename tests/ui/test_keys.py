@@ -1,0 +1,370 @@
+"""Every key does what the help says, and what a person asks reaches the trainer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from textual.app import App
+from textual.binding import Binding
+
+from gradtui.stream.events import Applied, End, Event, Toggle, Value
+from gradtui.stream.run_directory import RunDirectory, RunError
+from gradtui.ui.app import Choice, GradApp, Outcome, Watched
+from gradtui.ui.bars import LayerBars
+from gradtui.ui.help import TextScreen
+from gradtui.ui.leave import LeaveScreen
+from gradtui.ui.life import Trainer
+from gradtui.ui.picker import Picker, ScenarioList
+from gradtui.ui.prompt import Prompt
+from gradtui.ui.run_screen import RunScreen
+from gradtui.ui.toggles import HOTKEYS, TogglesPanel
+from tests.ui import recordings as rec
+from tests.ui.screens import Process, showing
+
+OPENING: list[Event] = [rec.hello(rec.layers(9)), rec.frame(0, rec.vanishing(9))]
+BOUND = (GradApp, RunScreen, LayerBars, TogglesPanel, TextScreen, LeaveScreen, Prompt, ScenarioList)
+
+
+def bindings(*types: type[Any]) -> list[tuple[type[Any], Binding]]:
+    return [(owner, binding) for owner in types for binding in owner.BINDINGS]
+
+
+def keys(binding: Binding) -> list[str]:
+    return [key.strip() for key in binding.key.split(",")]
+
+
+def test_every_binding_has_an_id_of_its_own_and_words() -> None:
+    found = [binding for _, binding in bindings(*BOUND)]
+    ids = [binding.id for binding in found]
+    assert all(ids)
+    assert len(ids) == len(set(ids))
+    assert all(binding.description for binding in found)
+
+
+def test_the_toggles_keys_are_bound_to_nothing_else() -> None:
+    others = [key for owner, binding in bindings(*BOUND[:4]) if not str(binding.id).startswith("toggle.") for key in keys(binding)]
+    assert not set(others) & set(HOTKEYS)
+    assert not set(others) & {key.upper() for key in HOTKEYS if key.isalpha()}
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, owner: type[Any], fired: list[str]) -> None:
+    """Make every action of `owner` only say that it fired."""
+    for binding in owner.BINDINGS:
+        name = binding.action.partition("(")[0]
+
+        def action(self: object, *arguments: object, _name: str = name) -> None:
+            fired.append(_name)
+
+        monkeypatch.setattr(owner, f"action_{name}", action, raising=False)
+
+
+@pytest.mark.parametrize("owner", [GradApp, RunScreen, LayerBars, TogglesPanel])
+async def test_every_key_of_the_run_screen_fires(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type[Any]) -> None:
+    toggles = [Toggle(key=f"t{key}", label=key, kind="choice", value="a", choices=["a", "b"], hotkey=key) for key in HOTKEYS]
+    fired: list[str] = []
+    async with showing(tmp_path, [rec.hello(rec.layers(9), toggles=toggles), *OPENING[1:]]) as s:
+        recorded(monkeypatch, owner, fired)
+        if owner is TogglesPanel:
+            s.screen.query_one(TogglesPanel).focus()
+            await s.pilot.pause()
+        for binding in owner.BINDINGS:
+            for key in keys(binding):
+                fired.clear()
+                await s.pilot.press(key)
+                assert fired == [binding.action.partition("(")[0]], (key, binding)
+
+
+@pytest.mark.parametrize(("owner", "opening"), [(TextScreen, "question_mark"), (Prompt, "slash"), (LeaveScreen, "q")])
+async def test_every_key_of_the_dialogs_fires(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type[Any], opening: str) -> None:
+    fired: list[str] = []
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        recorded(monkeypatch, owner, fired)
+        await s.pilot.press(opening)
+        assert isinstance(s.app.screen, owner)
+        for binding in owner.BINDINGS:
+            for key in keys(binding):
+                fired.clear()
+                await s.pilot.press(key)
+                assert fired == [binding.action.partition("(")[0]], (key, binding)
+
+
+async def test_verbs_reach_the_trainer(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        await s.press("space", "full_stop", "r")
+        assert [command.do for command in s.commands()] == ["pause", "step", "restart"]
+        await s.append(Applied(id="x", step=1, toggle="pause"))
+        assert "PAUSED" in s.text()
+        await s.press("space")
+        assert s.commands()[-1].do == "resume"
+
+
+async def test_a_hotkey_sets_the_next_choice_and_shift_the_one_before(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        await s.press("c")
+        assert s.commands()[-1].set == {"clip": "norm"}
+        await s.press("c")
+        assert s.commands()[-1].set == {"clip": "value"}
+        await s.press("N")
+        assert s.commands()[-1].set == {"batch_norm": "no_affine"}
+
+
+async def test_a_change_is_pending_until_it_is_applied(tmp_path: Path) -> None:
+    def row() -> str:
+        return next(line for line in s.text().splitlines() if "batch norm" in line)
+
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        await s.press("n")
+        assert "→ on…" in row()
+        await s.append(Applied(id=s.commands()[-1].id, step=5, toggle="batch_norm", value="on"))
+        assert "→" not in row()
+        assert "on" in row()
+
+
+async def test_a_refusal_shows_its_reason(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        await s.press("s")
+        await s.append(Applied(id=s.commands()[-1].id, step=5, toggle="skip", reason="these layers differ in width"))
+        assert "these layers differ in width" in s.text()
+        assert "refused" in next(line for line in s.text().splitlines() if " skip " in line)
+
+
+async def test_a_toggle_that_does_not_apply_says_why_and_sends_nothing(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        assert "n/a" in next(line for line in s.text().splitlines() if " cell " in line)
+        await s.press("u")
+        assert "no recurrence" in s.text()
+        assert s.commands() == []
+
+
+async def test_a_number_is_asked_for_and_checked(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        await s.press("e")
+        assert isinstance(s.app.screen, Prompt)
+        await s.press("end", *["backspace"] * 6, "minus", "1", "enter")
+        assert "at least 0" in s.text()
+        assert s.commands() == []
+        await s.press("backspace", "backspace", "1", "e", "minus", "3", "enter")
+        assert s.commands()[-1].set == {"lr": 1e-3}
+        await s.press("e", "escape")
+        assert len(s.commands()) == 1
+
+
+async def test_the_panel_changes_toggles_with_cursor_and_mouse(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        panel = s.screen.query_one(TogglesPanel)
+        panel.focus()
+        await s.press("down", "plus")
+        assert s.commands()[-1].set == {"clip_threshold": 2.0}
+        await s.press("minus")
+        assert s.commands()[-1].set == {"clip_threshold": 1.0}
+        await s.press("up", "enter")
+        assert s.commands()[-1].set == {"clip": "norm"}
+        await s.pilot.click(panel, offset=(5, 2))
+        assert s.commands()[-1].set == {"batch_norm": "on"}
+
+
+async def test_the_cursor_and_the_filter_find_a_layer(tmp_path: Path) -> None:
+    async with showing(tmp_path, [rec.hello(rec.layers(200)), rec.frame(0, rec.vanishing(200))]) as s:
+        bars = s.screen.query_one(LayerBars)
+        await s.press("G")
+        assert bars.current == 199
+        await s.press("g", "j", "down", "k")
+        assert bars.current == 1
+        await s.press("pagedown")
+        assert bars.current is not None
+        assert bars.current > 15
+        await s.press("slash", "1", "7", "enter")
+        assert [line[2:12].strip() for line in s.text().splitlines()[2:4]] == ["hidden.17", "hidden.117"]
+        await s.press("down", "enter")
+        assert "hidden.117" in s.text()
+        assert "weight norm" in s.text()
+        await s.press("escape", "escape")
+        assert "hidden.0 " in s.text()
+
+
+async def test_a_click_moves_the_cursor_and_the_wheel_scrolls(tmp_path: Path) -> None:
+    async with showing(tmp_path, [rec.hello(rec.layers(200)), rec.frame(0, rec.vanishing(200))]) as s:
+        bars = s.screen.query_one(LayerBars)
+        await s.pilot.click(bars, offset=(30, 6))
+        assert bars.current == 5
+        first = bars.visible_rows.start
+        bars.query_one("#body").scroll_down(animate=False)
+        await s.settle()
+        assert bars.visible_rows.start > first
+        assert f" {bars.visible_rows.start + 1}-" in s.text().splitlines()[1]
+
+
+async def test_leaving_asks_while_it_trains(tmp_path: Path) -> None:
+    for key, choice in (("s", "stop"), ("d", "detach")):
+        async with showing(tmp_path / key, OPENING, process=Process()) as s:
+            await s.press("q", "c")
+            assert s.app.is_running
+            await s.pilot.press("q", key)
+        outcome = s.app.return_value
+        assert outcome is not None
+        assert outcome.choice == choice
+        assert outcome.watched is not None
+        assert outcome.watched.run == s.run
+        assert s.commands() == []
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
+async def test_leaving_an_attached_run_does_not_ask_nor_touch_it(tmp_path: Path, key: str) -> None:
+    async with showing(tmp_path, OPENING) as s:
+        await s.pilot.press(key)
+    assert s.app.return_value is not None
+    assert s.app.return_value.choice == "leave"
+    assert s.commands() == []
+
+
+async def test_leaving_a_finished_run_does_not_ask(tmp_path: Path) -> None:
+    async with showing(tmp_path, [*OPENING, End(reason="finished", step=9)], process=Process(0)) as s:
+        assert "DONE" in s.text()
+        await s.pilot.press("q")
+    assert s.app.return_value is not None
+    assert s.app.return_value.choice == "leave"
+
+
+async def test_ctrl_c_twice_stops(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        await s.pilot.press("ctrl+c", "ctrl+c")
+    assert s.app.return_value is not None
+    assert s.app.return_value.choice == "stop"
+
+
+async def test_a_dead_run_is_started_again_with_the_toggles_as_they_were_asked(tmp_path: Path) -> None:
+    started: list[tuple[RunDirectory, dict[str, Value]]] = []
+
+    def restart(run: RunDirectory, settings: dict[str, Value]) -> Trainer:
+        started.append((run, settings))
+        return Process()
+
+    run = rec.write(
+        tmp_path, [*OPENING, Applied(id="x", step=3, toggle="skip", value="scaled"), End(reason="crashed", step=9, error="boom")]
+    )
+    app = GradApp(Watched(run, Process(3)), restart=restart)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+        await pilot.press("c", "r")
+        await pilot.pause(0.2)
+        assert app.run_screen is not None
+        assert app.run_screen.life.word == "STARTING"
+        rec.append(run, [rec.hello(rec.layers(9), attempt=1), rec.frame(0, rec.vanishing(9))])
+        await pilot.pause(0.3)
+        assert app.run_screen.life.word == "RUN"
+        assert app.run_screen.controls.pending == {}
+    assert started[0][0] == run
+    assert (started[0][1]["clip"], started[0][1]["skip"]) == ("norm", "scaled")
+
+
+async def test_a_restart_that_fails_is_said_in_a_line(tmp_path: Path) -> None:
+    def restart(run: RunDirectory, settings: dict[str, Value]) -> Trainer:
+        raise RunError("no room for another trainer")
+
+    run = rec.write(tmp_path, [*OPENING, End(reason="finished", step=9)])
+    app = GradApp(Watched(run), restart=restart)
+    async with app.run_test(notifications=True) as pilot:
+        await pilot.pause(0.2)
+        await pilot.press("r")
+        await pilot.pause()
+        assert [notification.message for notification in app._notifications] == ["no room for another trainer"]
+
+
+async def test_help_names_every_key_and_every_toggle(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        await s.press("question_mark")
+        content = s.app.screen.query_one("#content")
+        shown = "\n".join(content.render_line(y).text for y in range(content.size.height))
+        for _, binding in bindings(GradApp, RunScreen, LayerBars, TogglesPanel):
+            if binding.tooltip:
+                assert binding.tooltip[:40].strip() in shown, binding
+        for toggle in rec.TOGGLES:
+            assert f"{toggle.label}: " in shown
+        assert "no recurrence" in shown
+
+
+async def test_the_palette_has_every_action(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        titles = [command.title for command in s.app.get_system_commands(s.app.screen)]
+        for _, binding in bindings(GradApp, RunScreen, LayerBars):
+            if not str(binding.id).startswith("toggle."):
+                assert any(title.startswith(f"{binding.description} (") for title in titles), binding
+        assert "Toggle batch norm" in titles
+        command = next(c for c in s.app.get_system_commands(s.app.screen) if c.title == "Toggle batch norm")
+        command.callback()
+        assert s.commands()[-1].set == {"batch_norm": "on"}
+
+
+async def test_f8_saves_a_picture_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with showing(tmp_path / "run", OPENING) as s:
+        await s.press("f8")
+        (svg,) = tmp_path.glob("*.svg")
+        assert "<svg" in svg.read_text()
+        assert "hidden.0" in svg.with_suffix(".txt").read_text()
+        assert "saved" in s.text()
+
+
+CHOICES = [
+    Choice("deep-sigmoid", "Deep sigmoid", "Vanishing", "Nothing learns", (("Cause", "The slope of \x1b[2J sigmoid is at most 1/4."),)),
+    Choice("exploding-relu", "Exploding ReLU", "Exploding", "Ends in NaN"),
+]
+
+
+async def test_the_list_shows_what_each_scenario_teaches_and_starts_it(tmp_path: Path) -> None:
+    run = rec.write(tmp_path, OPENING)
+    started: list[str] = []
+
+    def start(name: str) -> Watched:
+        started.append(name)
+        return Watched(run, Process())
+
+    app = GradApp(choices=CHOICES, start=start)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        from gradtui.ui.shot import screen_text
+
+        text = screen_text(app.screen)
+        for words in ("Vanishing", "Exploding", "Deep sigmoid", "Nothing learns", "The slope of"):
+            assert words in text
+        assert "\x1b" not in text
+        await pilot.press("j")
+        assert "Ends in NaN" in screen_text(app.screen)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert started == ["exploding-relu"]
+        assert isinstance(app.screen, RunScreen)
+        await pilot.press("escape", "s")
+        await pilot.pause()
+        assert isinstance(app.screen, Picker)
+    assert [msgspec.json.decode(line)["do"] for line in run.commands.read_bytes().splitlines()] == ["stop"]
+
+
+async def test_every_key_of_the_list_fires(monkeypatch: pytest.MonkeyPatch) -> None:
+    fired: list[str] = []
+    app = GradApp(choices=CHOICES, start=lambda name: Watched(RunDirectory(Path("/nowhere"))))
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        recorded(monkeypatch, ScenarioList, fired)
+        for binding in ScenarioList.BINDINGS:
+            assert isinstance(binding, Binding)
+            for key in keys(binding):
+                fired.clear()
+                await pilot.press(key)
+                assert fired == [binding.action], key
+
+
+async def test_a_scenario_that_cannot_start_is_said_in_a_line() -> None:
+    def start(name: str) -> Watched:
+        raise RunError("the state directory is not writable")
+
+    app: App[Outcome] = GradApp(choices=CHOICES, start=start)
+    async with app.run_test(notifications=True) as pilot:
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        assert [notification.message for notification in app._notifications] == ["the state directory is not writable"]
+        assert isinstance(app.screen, Picker)

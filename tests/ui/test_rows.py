@@ -1,0 +1,45 @@
+import math
+
+import pytest
+
+from gradtui.stream.events import Layer
+from gradtui.ui import rows
+from gradtui.ui.lines import text_of
+from gradtui.ui.scale import Axis
+
+AXIS = Axis(-9, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "code"),
+    [
+        (math.inf, "███████████████inf ", "v"),
+        (math.nan, "░░░░░░░░░░░░░░░nan ", "v"),
+        (0.0, " 0, exactly zero   ", "m"),
+        (None, " – frozen          ", "m"),
+    ],
+)
+def test_states_are_words_in_a_bar_of_their_own_kind(value: float | None, text: str, code: str) -> None:
+    assert rows.drawn(value, AXIS, 19, hot=False, note="frozen") == (text, code * 19)
+
+
+def test_a_layer_in_trouble_is_drawn_hot() -> None:
+    assert rows.drawn(1e-4, AXIS, 4, hot=True) == ("██  ", "hhhh")
+
+
+def test_a_mark_stands_where_its_value_lies_and_nowhere_for_a_state() -> None:
+    text, codes = rows.drawn(1e-4, AXIS, 10, hot=False)
+    assert rows.marked(text, codes, 1e-2, AXIS, "│", "g") == ("█████  │  ", "bbbbbbbgbb")
+    for value in (None, math.nan, math.inf, 0.0):
+        assert rows.marked(text, codes, value, AXIS, "│", "g") == (text, codes)
+
+
+def test_spans_join_cells_of_one_style() -> None:
+    assert rows.spans("███ │ ", "bbbbgb") == (("███ ", "bar"), ("│", "ghost"), (" ", "bar"))
+
+
+def test_the_flag_is_a_letter_and_the_frozen_are_marked() -> None:
+    layer = Layer(name="hidden.0", kind="Linear", frozen=True)
+    assert text_of(rows.name_cell(layer, 14, "critical", cursor=False)).startswith("X ")
+    assert text_of(rows.name_cell(layer, 14, "warning", cursor=False)).startswith("! ")
+    assert text_of(rows.name_cell(layer, 14, "", cursor=False)) == "f hidden.0    "

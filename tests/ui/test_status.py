@@ -1,0 +1,64 @@
+import math
+
+import msgspec
+
+from gradtui.diagnose.state import RunState
+from gradtui.ui import status
+from gradtui.ui.life import Life
+from gradtui.ui.lines import text_of
+from tests.ui import recordings as rec
+
+
+def running(**changes: object) -> RunState:
+    state = RunState()
+    state.apply(rec.hello(rec.layers(9)))
+    state.apply(msgspec.structs.replace(rec.frame(1284, rec.vanishing(9)), **changes))
+    return state
+
+
+def test_the_line_says_what_runs_and_how_far_it_is() -> None:
+    (row,) = status.status_rows(running(), Life("RUN"), "3.1/80 GiB 42%", 120)
+    text = text_of(row)
+    for part in (
+        "deep-sigmoid",
+        "RUN",
+        "step 1,284/600",
+        "loss 2.3",
+        "accuracy 11%",
+        "lr 0.02",
+        "steps/s 412 of 60",
+        "cpu",
+        "3.1/80 GiB 42%",
+    ):
+        assert part in text
+
+
+def test_what_does_not_fit_is_left_out_from_the_end() -> None:
+    for width in range(20, 200):
+        for row in status.status_rows(running(), Life("RUN"), "3.1/80 GiB 42%", width):
+            assert len(text_of(row)) <= max(width, len(" deep-sigmoid  RUN "))
+    first, second = status.status_rows(running(), Life("RUN"), "", 40)
+    assert "RUN" in text_of(first)
+    assert "step 1,284" in text_of(second)
+
+
+def test_silence_is_counted_and_nan_is_said() -> None:
+    (row,) = status.status_rows(running(loss=math.nan), Life("SILENT", "12s"), "", 100)
+    assert "SILENT 12s" in text_of(row)
+    assert "loss nan" in text_of(row)
+
+
+def test_the_summary_gives_span_slope_and_clipping() -> None:
+    text = text_of(status.summary_row(running(total_norm=120.0, clipped_norm=1.0), 100))
+    assert "total gradient 120 → 1 clipped" in text
+    assert "span -4.45 decades" in text
+    assert "slope -0.64/layer" in text
+
+
+def test_nothing_was_clipped_when_both_norms_are_the_same_or_not_numbers() -> None:
+    assert "clipped" not in text_of(status.summary_row(running(), 100))
+    assert "clipped" not in text_of(status.summary_row(running(total_norm=math.nan, clipped_norm=math.nan), 100))
+
+
+def test_a_slope_that_rounds_to_nothing_has_no_sign() -> None:
+    assert [status.signed(x) for x in (-0.001, 0.001, -0.634, math.inf)] == ["0.00", "0.00", "-0.63", "+inf"]

@@ -1,0 +1,72 @@
+import pytest
+
+from gradtui.diagnose.state import RunState
+from gradtui.diagnose.warnings import Evidence, Try, Warning
+from gradtui.stream.events import End
+from gradtui.ui import warnings
+from gradtui.ui.life import Life
+from gradtui.ui.lines import text_of
+from tests.ui import recordings as rec
+
+
+def warning(code: str = "vanishing", severity: str = "warning", sentence: str = "falls 4.4 decades", layer: str = "hidden.0") -> Warning:
+    return Warning(
+        code=code, state="opened", step=20, severity=severity, layers=[layer], evidence=Evidence(brief=sentence[:30], sentence=sentence),
+        try_=[Try(toggle="batch_norm", value="on", why="it helped")],
+    )  # fmt: skip
+
+
+def run(*open: Warning) -> RunState:
+    state = RunState()
+    state.apply(rec.hello(rec.layers(9)))
+    state.apply(rec.frame(0, [0.1] * 9))
+    state.open = {w.code: w for w in open}
+    return state
+
+
+def shown(state: RunState, width: int = 80, height: int = 6, life: str = "RUN", detail: str = "") -> list[str]:
+    return [text_of(row) for row in warnings.rows(state, Life(life, detail), width, height)]
+
+
+def test_letter_and_word_come_first_then_layer_evidence_and_key() -> None:
+    assert shown(run(warning())) == ["!  VANISHING hidden.0: falls 4.4 decades. Press n for batch norm = on."]
+
+
+def test_the_most_severe_comes_first_and_every_warning_has_a_line() -> None:
+    state = run(warning(), warning("dead-units", "information"), warning("exploding", "critical", sentence="long " * 60))
+    lines = shown(state, height=3)
+    assert [line[:5] for line in lines] == ["X  EX", "!  VA", "i  DE"]
+
+
+def test_what_is_too_long_keeps_the_advice() -> None:
+    (line,) = shown(run(warning(sentence="a great many words of evidence " * 4)), height=1)
+    assert line.endswith("Press n for batch norm = on.")
+    assert len(line) <= 80
+
+
+@pytest.mark.parametrize("height", [1, 2, 3, 5])
+def test_the_panel_never_outgrows_its_room(height: int) -> None:
+    lines = shown(run(warning(sentence="w " * 200), warning("exploding", "critical", sentence="v " * 200)), 40, height)
+    assert len(lines) <= height
+    assert all(len(line) <= 40 for line in lines)
+
+
+def test_a_crash_is_said_before_all_warnings_with_what_to_do() -> None:
+    state = run(warning())
+    state.apply(End(reason="crashed", step=3, error="RuntimeError: out of memory"))
+    first = shown(state, life="CRASHED", detail="RuntimeError: out of memory")[0]
+    assert first.startswith("X  CRASHED RuntimeError: out of memory. r starts it again")
+
+
+def test_all_clear_is_said() -> None:
+    assert shown(run()) == [" ok  all clear: no warning is open"]
+
+
+def test_layers_carry_the_worst_severity() -> None:
+    one, two = warning(), warning("exploding", "critical")
+    assert warnings.flags({"a": one, "b": two}) == {"hidden.0": "critical"}
+    assert warnings.flags({"b": two, "a": one}) == {"hidden.0": "critical"}
+
+
+def test_escape_sequences_of_an_error_are_inert() -> None:
+    assert "\x1b" not in "".join(shown(run(), life="CRASHED", detail="boom \x1b[2J"))
