@@ -24,12 +24,12 @@ _SETTING = re.compile(r"\w+=[^\s,;:]+")
 
 def text(scenario: Scenario, typed: str) -> str:
     """The screenful; `typed` is the scenario as the command line takes it. A scenario of somebody's own may need more lines."""
-    rows = [f"{inert(scenario.title)} · {inert(scenario.name)} · {inert(scenario.group)}"]
+    about = " · ".join(filter(None, (scenario.title, scenario.group, scenario.paper)))
+    rows = [textwrap.shorten(inert(about), WIDTH, placeholder=" …")]
     rows += _wrapped("Symptom", scenario.symptom)
     rows += _wrapped("Cause", scenario.cause)
     rows += _wrapped("Try", "; ".join(scenario.try_))
     rows += _wrapped("In vain", "; ".join(scenario.expect_not))
-    rows += _wrapped("Paper", textwrap.shorten(inert(scenario.paper), WIDTH - MARGIN, placeholder=" …"))
     rows += _beside("Run", [row for command in commands(scenario, typed) for row in _continued(command)])
     rows += _beside("Toggles", _packed(_toggles(scenario)))
     rows += _wrapped("Not here", _refused(scenario))
@@ -77,7 +77,7 @@ def _refused(scenario: Scenario) -> str:
     reasons: dict[str, list[str]] = {}
     for toggle in toggles.of(scenario):
         if reason := toggle.applies(scenario):
-            brief = reason.removeprefix(f"a {scenario.model} has ").removesuffix(" here")  # the heading says as much
+            brief = reason.partition(";")[0].removeprefix(f"a {scenario.model} has ").removesuffix(" here")  # the heading says so
             reasons.setdefault(brief, []).append(toggle.key)
     return "; ".join(f"{', '.join(keys)}: {inert(reason)}" for reason, keys in reasons.items())
 
