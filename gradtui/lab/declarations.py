@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gradtui.lab.declaration import Declaration, Settings, needs
 from gradtui.lab.declarations_gan import LIPSCHITZ, PENALTY_WEIGHT, WEIGHT_CLIP
+from gradtui.lab.declarations_sequence import CELL, FORGET_BIAS, LAYER_NORM, LEAKY_STATE, WARMUP
 from gradtui.lab.declarations_setup import DATA, LOSS_SCALE, PRECISION
 from gradtui.lab.families import is_own
 
@@ -74,6 +75,11 @@ def _activations_of(toggle: Declaration, scenario: Scenario) -> Declaration:
     return dataclasses.replace(toggle, choices=("own", *toggle.choices), default="own") if is_own(scenario.model) else toggle
 
 
+def _inits_of(toggle: Declaration, scenario: Scenario) -> Declaration:
+    """The identity is a start for recurrent weights (Le 2015); elsewhere it would make all layers alike."""
+    return dataclasses.replace(toggle, choices=(*toggle.choices, "identity")) if scenario.model == "rnn" else toggle
+
+
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "identity")
 INITS = ("xavier", "he", "lecun", "orthogonal", "gaussian", "zeros", "constant")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
@@ -124,6 +130,7 @@ TOGGLES: tuple[Declaration, ...] = (
         applies=lambda scenario: "" if is_own(scenario.model) else "it is for a network of your own; batch_norm is this one's",
         apply=_bypass_norms,
     ),
+    LAYER_NORM,
     Declaration(
         "skip",
         "skip",
@@ -134,6 +141,9 @@ TOGGLES: tuple[Declaration, ...] = (
         applies=needs({"mlp", "resnet", "wgan"}, "a {model} has no place for a skip here"),
         apply=_set_skip,
     ),
+    CELL,
+    FORGET_BIAS,
+    LEAKY_STATE,
     Declaration(
         "activation",
         "activation",
@@ -163,6 +173,7 @@ TOGGLES: tuple[Declaration, ...] = (
         hotkey="i",
         applies=_draws_its_own_weights,
         apply=_reinitialise,
+        adapt=_inits_of,
     ),
     Declaration(
         "sigma_w",
@@ -209,6 +220,7 @@ TOGGLES: tuple[Declaration, ...] = (
         apply=_rebuild_optimizer,
     ),
     Declaration("lr", "lr", "The learning rate.", default=0.01, maximum=1e7, hotkey="e", apply=_set_lr),
+    WARMUP,
     Declaration(
         "depth",
         "depth",
@@ -218,7 +230,7 @@ TOGGLES: tuple[Declaration, ...] = (
         maximum=1000,
         whole=True,
         live=False,
-        applies=needs({"mlp", "wgan"}, "the depth of a {model} is its own"),
+        applies=needs({"mlp", "wgan", "transformer"}, "the depth of a {model} is its own"),
     ),
     Declaration(
         "width",
@@ -229,7 +241,7 @@ TOGGLES: tuple[Declaration, ...] = (
         maximum=4096,
         whole=True,
         live=False,
-        applies=needs({"mlp", "bag", "wgan"}, "the width of a {model} is its own"),
+        applies=needs({"mlp", "bag", "wgan", "rnn", "transformer"}, "the width of a {model} is its own"),
     ),
     PRECISION,
     LOSS_SCALE,

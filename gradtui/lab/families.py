@@ -62,6 +62,15 @@ FAMILIES: Mapping[str, Family] = {
             "generator_width": Option(64, 1, 4096),
         },
     ),
+    "rnn": Family(
+        "a recurrent network of one cell with `width` units, unrolled in time, that answers after the last step",
+        data=("first_symbol",),
+    ),
+    "transformer": Family(
+        "an encoder of `depth` blocks of attention and MLP, `width` wide, over the rows of an image, averaged",
+        data=("digits",),
+        options={"heads": Option(4, 1, 64)},
+    ),
     "resnet": Family(
         "a CIFAR-style network of 6n+2 layers (He 2016) in three stages",
         data=("digits", "mnist", "cifar10"),

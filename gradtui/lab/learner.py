@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from gradtui.lab import optimizers, precision, surgery
 from gradtui.lab.models import parts
 from gradtui.probe import Probe
 from gradtui.stream.events import Numbers, Value
+
+if TYPE_CHECKING:
+    from gradtui.lab.models.rnn import RNN
 
 Gradients = Mapping[nn.Parameter, Tensor]
 NO_GRADIENTS: Gradients = {}
@@ -28,6 +32,8 @@ class Measured:
     loss: float
     total_norm: float
     clipped_norm: float
+    lr: float
+    """The learning rate of this update, warm-up included."""
     layers: dict[str, Numbers]
 
 
@@ -50,6 +56,7 @@ class Learner:
             surgery.bypass_norms(model, bypassed=True)
         self._parameters = list(model.parameters())
         self.optimizer = optimizers.build(settings, self._parameters)
+        self._updates = self._warmup_began = 0
         self.probe = Probe({group: model})
         self._discover()
 
@@ -60,6 +67,8 @@ class Learner:
         """
         if measure:
             self.probe.arm()
+        self.set_lr()
+        self._updates += 1
         self.optimizer.zero_grad(set_to_none=True)
         scale = precision.loss_scale(self._settings)
         with precision.autocast(self._settings, self._parameters[0].device):
@@ -87,7 +96,7 @@ class Learner:
         layers = self.probe.collect()
         layers["delta_rms"] = precision.unscaled(layers["delta_rms"], scale)
         loss_value, total, clipped = scalars.tolist()
-        return Measured(loss_value, total, clipped, layers)
+        return Measured(loss_value, total, clipped, self.optimizer.param_groups[0]["lr"], layers)
 
     # -- toggles ---------------------------------------------------------------------------------------------------
 
@@ -115,9 +124,29 @@ class Learner:
     def rebuild_optimizer(self) -> None:
         self.optimizer = optimizers.build(self._settings, self._parameters)
 
+    def set_layer_norm(self) -> None:
+        surgery.set_layer_norm(self.model, str(self._settings["layer_norm"]))
+        self._changed()
+
+    def set_cell(self) -> None:
+        cast("RNN", self.model).set_cell(self._settings)
+        self._changed()
+
+    def set_gate_bias(self) -> None:
+        cast("RNN", self.model).cell.set_gate_bias(float(self._settings["forget_bias"]))
+
+    def set_leak(self) -> None:
+        cast("RNN", self.model).cell.leak = float(self._settings["leaky_state"])
+
+    def start_warmup(self) -> None:
+        self._warmup_began = self._updates
+
     def set_lr(self) -> None:
+        """Bring the learning rate of the next update into force, as far as a warm-up lets it."""
+        warmup = int(self._settings["warmup"])
+        share = min(1.0, (self._updates - self._warmup_began + 1) / warmup) if warmup else 1.0
         for group in self.optimizer.param_groups:
-            group["lr"] = float(self._settings["lr"])
+            group["lr"] = share * float(self._settings["lr"])
 
     def _changed(self) -> None:
         """Modules came or went: the optimizer and the probe look again."""

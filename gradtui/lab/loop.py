@@ -175,7 +175,7 @@ class Loop:
                 time=round(now - self._started, 4),
                 loss=measured.loss,
                 metrics=self._session.metrics,
-                lr=float(self._session.settings["lr"]),
+                lr=measured.lr,
                 steps_per_second=round(rate, 2) if rate is not None else None,
                 total_norm=measured.total_norm,
                 clipped_norm=measured.clipped_norm,

@@ -28,6 +28,13 @@ class Residual(Protocol):
 
 
 @runtime_checkable
+class LayerNormalised(Protocol):
+    """A block that can have layer normalisation."""
+
+    def set_layer_norm(self, kind: str) -> None: ...
+
+
+@runtime_checkable
 class Drawn(Protocol):
     """A block that can draw its weights anew."""
 
@@ -86,6 +93,13 @@ def bypass_norms(model: nn.Module, *, bypassed: bool) -> None:
 
 def _unchanged(x: Tensor) -> Tensor:
     return x
+
+
+def set_layer_norm(model: nn.Module, kind: str) -> None:
+    """Insert fresh layer normalisation where `kind` puts it, or take it out."""
+    for module in list(model.modules()):
+        if isinstance(module, LayerNormalised):
+            module.set_layer_norm(kind)
 
 
 def set_skip(model: nn.Module, kind: str) -> None:

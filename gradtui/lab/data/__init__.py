@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gradtui.lab.data import digits, images, own, spirals, swiss_roll, tokens
+from gradtui.lab.data import digits, images, own, sequences, spirals, swiss_roll, tokens
 from gradtui.lab.data.dataset import Dataset
 from gradtui.lab.families import is_own
 
@@ -12,6 +12,7 @@ LOADERS: Mapping[str, Callable[[int], Dataset]] = {
     "digits": lambda _: digits.load(),
     "mnist": lambda _: images.load_mnist(),
     "cifar10": lambda _: images.load_cifar10(),
+    "first_symbol": sequences.first_symbol,
     "spirals": spirals.load,
     "swiss_roll": swiss_roll.load,
     "tokens": tokens.load,

@@ -17,6 +17,8 @@ from gradtui.lab.models.bag import build_bag
 from gradtui.lab.models.gan import build_gan
 from gradtui.lab.models.mlp import build_mlp
 from gradtui.lab.models.resnet import build_resnet
+from gradtui.lab.models.rnn import build_rnn
+from gradtui.lab.models.transformer import build_transformer
 from gradtui.lab.scenario import Scenario
 from gradtui.stream.events import Value
 
@@ -25,6 +27,8 @@ Options = Mapping[str, int | float]
 BUILDERS: Mapping[str, Callable[[Mapping[str, Value], Options, Dataset], nn.Module]] = {
     "mlp": build_mlp,
     "bag": build_bag,
+    "rnn": build_rnn,
+    "transformer": build_transformer,
     "resnet": build_resnet,
     "wgan": build_gan,
 }

@@ -60,6 +60,8 @@ def initialise(weight: Tensor, settings: Mapping[str, Value]) -> None:
             nn.init.orthogonal_(weight)
         case "gaussian":
             nn.init.normal_(weight, std=float(settings["sigma_w"]) / math.sqrt(fan_in))
+        case "identity":
+            nn.init.eye_(weight)
         case "zeros":
             nn.init.zeros_(weight)
         case "constant":
