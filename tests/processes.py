@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE = 120.0
+from gradtui.stream.events import Event
+from gradtui.stream.follower import Follower
+
+PATIENCE = 60.0
 """Seconds: a limit for what has gone wrong, generous because the machine may be busy."""
 
 
@@ -25,3 +29,26 @@ def alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def trainers(run: Path) -> list[int]:
+    """The processes that train into the run directory, however they were started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"gradtui.lab.trainer" in words and os.fsencode(run) in words:
+            found.append(int(path.parent.name))
+    return [pid for pid in found if alive(pid)]
+
+
+def recording(run: Path) -> list[Event]:
+    """The events of a recording that somebody was killed over: every whole line must be one. A half line may follow."""
+    follower = Follower(run / "events.jsonl")
+    events: list[Event] = []
+    while (batch := follower.poll()).events or batch.more:
+        events += batch.events
+    assert follower.unreadable == 0
+    return events

@@ -1,0 +1,169 @@
+"""Life and death: real processes and real kills. Whatever dies, no trainer is left and the recording is readable."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradtui.stream import commands
+from gradtui.stream.events import End, Frame, Hello
+from tests.command import COMMAND, environment, gradtui
+from tests.processes import recording, trainers, wait_for
+from tests.stream.test_events import strict
+from tests.terminal import RESTORED, Terminal
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+def training(run: Path, viewer: subprocess.Popen[Any] | None = None) -> bool:
+    """It has begun to train, and written a few frames; fails when `viewer` has ended before that."""
+    if run.exists() and sum(isinstance(event, Frame) for event in recording(run)) > 2:
+        return True
+    assert viewer is None or viewer.poll() is None, f"ended with {viewer.returncode}: {(run / 'trainer.log').read_text()}"
+    return False
+
+
+def headless(run: Path, *flags: str) -> subprocess.Popen[str]:
+    command = [*COMMAND, "run", "deep-sigmoid", "--headless", "--json", "--steps", "1000000", "--device", "cpu", "--run-dir", str(run)]
+    return subprocess.Popen(
+        [*command, *flags],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(run.parent),
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def on_screen(run: Path) -> Terminal:
+    command = [*COMMAND, "run", "deep-sigmoid", "--device", "cpu", "--run-dir", str(run)]
+    return Terminal(command, environment(run.parent))
+
+
+@pytest.mark.parametrize("number", [*SIGNALS, signal.SIGKILL])
+def test_headless_is_told_to_leave_before_the_trainer_has_torch(run: Path, number: signal.Signals) -> None:
+    viewer = headless(run)
+    wait_for(lambda: trainers(run))
+    viewer.send_signal(number)
+    assert viewer.wait() == (128 + number if number in SIGNALS else -number)
+    assert viewer.communicate()[1].count("\n") <= 1
+    wait_for(lambda: not trainers(run))
+    recording(run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_headless_is_told_to_leave_while_it_trains(run: Path, number: signal.Signals) -> None:
+    viewer = headless(run)
+    wait_for(lambda: training(run, viewer))
+    viewer.send_signal(number)
+    viewer.communicate()
+    wait_for(lambda: not trainers(run))
+    assert isinstance(recording(run)[-1], End)  # the trainer had time for its last word
+
+
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(run: Path) -> None:
+    """As nohup asks for."""
+    command = ["nohup", *COMMAND, "run", "deep-sigmoid", "--headless", "--json", "--steps", "30", "--device", "cpu", "--run-dir", str(run)]
+    viewer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(run.parent))
+    wait_for(lambda: trainers(run))
+    viewer.send_signal(signal.SIGHUP)
+    assert viewer.wait() == 0
+
+
+def test_a_reader_that_leaves_stops_the_training(run: Path) -> None:
+    viewer = subprocess.Popen(
+        [*COMMAND, "run", "deep-sigmoid", "--headless", "--json", "--steps", "1000000", "--device", "cpu", "--run-dir", str(run)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(run.parent),
+    )
+    assert viewer.stdout
+    assert viewer.stderr
+    assert strict(viewer.stdout.readline().encode())["type"] == "hello"
+    viewer.stdout.close()
+    assert viewer.wait() == 128 + signal.SIGPIPE
+    assert viewer.stderr.read().count("\n") == 1
+    viewer.stderr.close()
+
+
+def test_a_killed_trainer_is_a_crash_with_a_reason_and_a_readable_recording(run: Path) -> None:
+    viewer = headless(run)
+    wait_for(lambda: training(run, viewer))
+    (pid,) = trainers(run)
+    subprocess.run(["kill", "-9", str(pid)], check=True)
+    error = viewer.communicate()[1]
+    assert viewer.returncode == 3
+    assert "killed by signal 9" in error
+    assert str(run / "trainer.log") in error
+    events = recording(run)
+    again = gradtui(run.parent, "attach", run, "--headless", "--json")
+    assert again.returncode == 3
+    assert "the trainer is gone" in again.stderr
+    assert sum('"type":"frame"' in line for line in again.stdout.splitlines()) == sum(isinstance(e, Frame) for e in events)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_viewer_that_is_killed_leaves_no_trainer_and_a_restored_terminal(run: Path, number: signal.Signals) -> None:
+    terminal = on_screen(run)
+    wait_for(lambda: (terminal.read(), training(run, terminal.process))[1])
+    terminal.process.send_signal(number)
+    code = terminal.wait()
+    assert code == (-number if number == signal.SIGKILL else 128 + number)
+    assert (RESTORED in terminal.written) == (number != signal.SIGKILL)
+    wait_for(lambda: not trainers(run))
+    recording(run)
+    terminal.close()
+
+
+def test_a_closed_terminal_ends_viewer_and_trainer(run: Path) -> None:
+    terminal = on_screen(run)
+    wait_for(lambda: (terminal.read(), training(run, terminal.process))[1])
+    terminal.hang_up()
+    wait_for(lambda: terminal.process.poll() is not None)
+    wait_for(lambda: not trainers(run))
+    recording(run)
+
+
+def test_a_trainer_killed_under_the_screen_is_said_kept_and_restarted(run: Path) -> None:
+    terminal = on_screen(run)
+    wait_for(lambda: (terminal.read(), training(run, terminal.process))[1])
+    (pid,) = trainers(run)
+    subprocess.run(["kill", "-9", str(pid)], check=True)
+    terminal.wait_for_text("CRASHED")
+    assert "hidden.0" in terminal.text
+    terminal.type("r")
+    wait_for(lambda: (terminal.read(), sum(isinstance(e, Hello) for e in recording(run)) == 2)[1], "a second beginning")
+    terminal.wait_for_text("RUN")
+    (again,) = trainers(run)
+    assert again != pid
+    terminal.type("q")
+    terminal.wait_for_text("still training")
+    terminal.type("s")
+    assert terminal.wait() == 0
+    terminal.close()
+
+
+def test_a_detached_run_goes_on_and_is_attached_to_with_everything_since_its_start(tmp_path: Path, run: Path) -> None:
+    flags = ["--steps", "1000000", "--pace", "200", "--device", "cpu", "--run-dir", str(run)]
+    started = gradtui(tmp_path, "run", "deep-sigmoid", "--detach", *flags)
+    assert (started.returncode, started.stdout) == (0, f"{run}\n")
+    wait_for(lambda: training(run))
+    viewer = subprocess.Popen(
+        [*COMMAND, "attach", str(run), "--headless", "--json"], stdout=subprocess.PIPE, text=True, env=environment(tmp_path)
+    )
+    assert viewer.stdout
+    first = [strict(viewer.stdout.readline().encode()) for _ in range(3)]
+    assert [event["type"] for event in first] == ["hello", "frame", "frame"]
+    assert [event["step"] for event in first[1:]] == [0, 10]
+    viewer.kill()
+    viewer.communicate()
+    seen = len(recording(run))
+    wait_for(lambda: len(recording(run)) > seen + 5, "frames after the viewer was killed")
+    commands.send(run / "commands.jsonl", do="stop")
+    wait_for(lambda: not trainers(run))
+    assert gradtui(tmp_path, "attach", run, "--headless", "--json").returncode == 0
