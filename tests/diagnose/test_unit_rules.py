@@ -107,6 +107,7 @@ def test_half_precision_underflows_near_its_smallest_number() -> None:
     assert half_precision(-23.0)[0] == (2, "underflow", "opened", "warning")
     assert half_precision(-23.0, scale=1024.0)[0] == (2, "underflow", "opened", "warning")
     assert [e for e in half_precision(-22.9) if e[1] == "underflow"] == []
+    assert [e for e in half_precision(-22.9, scale=1024.0) if e[1] == "underflow"] == []
     state = started()  # fp32: the same numbers are nothing of the kind
     assert [e for e in edges(state, [frame(i, delta_rms=[2.0**-40] * 5) for i in range(9)]) if e[1] == "underflow"] == []
 
@@ -126,8 +127,10 @@ def test_one_layer_that_gets_nothing_in_half_precision_is_critical_unless_it_is_
     for dead, severity in ((0.5, "critical"), (1.0, "warning")):
         state = started()
         state.apply(half)
-        frames = [frame(i, delta_rms=[0.0, 1.0, 1.0, 1.0, 1.0], dead=[dead, 0.0, 0.0, 0.0, None]) for i in range(3)]
-        assert [w.severity for w in warnings_of(state, frames, "underflow")] == [severity]
+        frames = [frame(i, delta_rms=[0.0, 1.0, 1.0, 1.0, 1.0], dead=[dead, 0.0, 0.0, 0.0, None]) for i in range(9)]
+        found = edges(state, frames)
+        assert [e[3] for e in found if e[1] == "underflow"] == [severity]
+        assert "vanishing" not in {e[1] for e in found}
 
 
 def test_nan_casts_no_shadow() -> None:
