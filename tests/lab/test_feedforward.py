@@ -41,7 +41,7 @@ Changes = dict[str, Value]
 def test_the_scenario_does_not_learn_and_its_best_cure_does(name: str, steps: int, cure: Changes) -> None:
     seed = scenarios.load(name).seed
     assert score(preset(name, seed), steps) < 0.35
-    assert score(preset(name, seed, **cure), steps) > 0.8  # type: ignore[arg-type]
+    assert score(preset(name, seed, **cure), steps) > 0.8
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_scenario_does_not_learn_and_its_best_cure_does(name: str, steps: in
     ],
 )
 def test_what_does_not_help_still_does_not(name: str, steps: int, useless: Changes) -> None:
-    assert score(preset(name, scenarios.load(name).seed, **useless), steps) < 0.35  # type: ignore[arg-type]
+    assert score(preset(name, scenarios.load(name).seed, **useless), steps) < 0.35
 
 
 def test_a_larger_leaky_slope_does_what_the_usual_one_cannot() -> None:
@@ -104,7 +104,7 @@ def test_the_profile_at_initialisation_is_the_mean_field_prediction(
     name: str, changes: Changes, predicted: float, tolerance: float
 ) -> None:
     """Schoenholz 2017's recursion; for batch norm the growth of 1.493 a layer that batches of 64 have, π/(π−1) being their limit."""
-    spans = [decades(measured(preset(name, seed, **changes))) for seed in range(3)]  # type: ignore[arg-type]
+    spans = [decades(measured(preset(name, seed, **changes))) for seed in range(3)]
     assert abs(sum(spans) / 3 - predicted) <= tolerance
 
 
