@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,12 +18,12 @@ from tests.terminal import RESTORED, Terminal
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-def training(run: Path, viewer: subprocess.Popen[Any] | None = None) -> bool:
-    """It has begun to train, and written a few frames; fails when `viewer` has ended before that."""
-    if run.exists() and sum(isinstance(event, Frame) for event in recording(run)) > 2:
-        return True
-    assert viewer is None or viewer.poll() is None, f"ended with {viewer.returncode}: {(run / 'trainer.log').read_text()}"
-    return False
+def training(run: Path) -> bool:
+    """It has begun to train, and written a few frames; fails when it has ended instead."""
+    events = recording(run) if run.exists() else []
+    ended = [event for event in events if isinstance(event, End)]
+    assert not ended, f"{ended}: {(run / 'trainer.log').read_text()}"
+    return sum(isinstance(event, Frame) for event in events) > 2
 
 
 def headless(run: Path, *flags: str) -> subprocess.Popen[str]:
@@ -58,7 +57,7 @@ def test_headless_is_told_to_leave_before_the_trainer_has_torch(run: Path, numbe
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_headless_is_told_to_leave_while_it_trains(run: Path, number: signal.Signals) -> None:
     viewer = headless(run)
-    wait_for(lambda: training(run, viewer))
+    wait_for(lambda: training(run))
     viewer.send_signal(number)
     viewer.communicate()
     wait_for(lambda: not trainers(run))
@@ -93,7 +92,7 @@ def test_a_reader_that_leaves_stops_the_training(run: Path) -> None:
 
 def test_a_killed_trainer_is_a_crash_with_a_reason_and_a_readable_recording(run: Path) -> None:
     viewer = headless(run)
-    wait_for(lambda: training(run, viewer))
+    wait_for(lambda: training(run))
     (pid,) = trainers(run)
     subprocess.run(["kill", "-9", str(pid)], check=True)
     error = viewer.communicate()[1]
@@ -110,7 +109,7 @@ def test_a_killed_trainer_is_a_crash_with_a_reason_and_a_readable_recording(run:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_viewer_that_is_killed_leaves_no_trainer_and_a_restored_terminal(run: Path, number: signal.Signals) -> None:
     terminal = on_screen(run)
-    wait_for(lambda: (terminal.read(), training(run, terminal.process))[1])
+    wait_for(lambda: (terminal.read(), training(run))[1])
     terminal.process.send_signal(number)
     code = terminal.wait()
     assert code == (-number if number == signal.SIGKILL else 128 + number)
@@ -122,7 +121,7 @@ def test_a_viewer_that_is_killed_leaves_no_trainer_and_a_restored_terminal(run: 
 
 def test_a_closed_terminal_ends_viewer_and_trainer(run: Path) -> None:
     terminal = on_screen(run)
-    wait_for(lambda: (terminal.read(), training(run, terminal.process))[1])
+    wait_for(lambda: (terminal.read(), training(run))[1])
     terminal.hang_up()
     wait_for(lambda: terminal.process.poll() is not None)
     wait_for(lambda: not trainers(run))
@@ -131,7 +130,7 @@ def test_a_closed_terminal_ends_viewer_and_trainer(run: Path) -> None:
 
 def test_a_trainer_killed_under_the_screen_is_said_kept_and_restarted(run: Path) -> None:
     terminal = on_screen(run)
-    wait_for(lambda: (terminal.read(), training(run, terminal.process))[1])
+    wait_for(lambda: (terminal.read(), training(run))[1])
     (pid,) = trainers(run)
     subprocess.run(["kill", "-9", str(pid)], check=True)
     terminal.wait_for_text("CRASHED")
