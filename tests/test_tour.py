@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from gradtui import tour
 from gradtui.cli_run import Flags, run
 from gradtui.script import ScriptError
+from tests.terminal import Terminal
 
 STOPS = tour.stops()
 
@@ -34,6 +37,21 @@ def test_eight_scenarios_in_their_order_each_with_something_to_see() -> None:
         assert all(remark.text and remark.statements for remark in stop.remarks)
         told = sum(len(remark.statements) for remark in stop.remarks)
         assert told == len(stop.script.expectations) + len(stop.script.schedule)
+
+
+def test_on_the_screen_the_stops_are_a_list_with_what_the_guide_says(tmp_path: Path) -> None:
+    terminal = Terminal([sys.executable, "-m", "gradtui", "tour"], os.environ | {"XDG_STATE_HOME": str(tmp_path)}, columns=120, rows=40)
+    terminal.wait_for_text("1 Vanishing")
+    terminal.wait_for_text("From step 200")
+    terminal.type("j\r")  # the second
+    terminal.wait_for_text("RUN")
+    (path,) = (tmp_path / "gradtui" / "runs").iterdir()
+    assert path.name.startswith(STOPS[1].scenario.name)
+    terminal.type("\x03")
+    terminal.wait_for_text("still training")
+    terminal.type("s")
+    assert terminal.wait() == 0
+    terminal.close()
 
 
 SCRIPT = """# Vanishing
