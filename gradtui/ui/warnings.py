@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gradtui.diagnose import words
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import SEVERITIES, Warning
-from gradtui.stream.events import Toggle
+from gradtui.stream.events import Toggle, Value
 from gradtui.ui.life import Life
 from gradtui.ui.lines import Row
 from gradtui.ui.rows import FLAGS
@@ -49,7 +49,9 @@ def rows(run: RunState, life: Life, width: int, height: int) -> list[Row]:
     newest_first = reversed(run.open.values())
     for warning in sorted(newest_first, key=lambda warning: -SEVERITIES.index(warning.severity)):
         letter, style = FLAGS[warning.severity]
-        items.append(Item(letter, style, heading(warning), evidence(warning), warning.evidence.brief, advice(warning, toggles)))
+        items.append(
+            Item(letter, style, heading(warning), evidence(warning), warning.evidence.brief, advice(warning, toggles, run.settings))
+        )
     return _laid_out(items, width, height) if items else all_clear(run, width)
 
 
@@ -75,11 +77,12 @@ def evidence(warning: Warning) -> str:
     return f"{where}: {text}." if where and where not in text else f"{text}."
 
 
-def advice(warning: Warning, toggles: Sequence[Toggle]) -> str:
-    """The first thing to try, with its key."""
-    if not warning.try_ or warning.mitigated:
+def advice(warning: Warning, toggles: Sequence[Toggle], settings: Mapping[str, Value]) -> str:
+    """The first thing to try that has not been done since the warning opened, with its key."""
+    left = [fix for fix in warning.try_ if settings.get(fix.toggle) != fix.value]
+    if not left or warning.mitigated:
         return ""
-    first = warning.try_[0]
+    first = left[0]
     toggle = next((toggle for toggle in toggles if toggle.key == first.toggle), None)
     what = f"{words.inert(toggle.label if toggle else first.toggle)} = {words.inert(setting(first.value))}"
     return f"Press {words.inert(toggle.hotkey)} for {what}." if toggle and toggle.hotkey else f"Try {what}."

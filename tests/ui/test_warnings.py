@@ -58,6 +58,12 @@ def test_a_crash_is_said_before_all_warnings_with_what_to_do() -> None:
     assert first.startswith("X  CRASHED RuntimeError: out of memory. r starts it again")
 
 
+def test_what_has_been_done_is_not_advised_again() -> None:
+    state = run(warning())
+    state.settings["batch_norm"] = "on"
+    assert "Press" not in shown(state)[0]
+
+
 def test_all_clear_is_said() -> None:
     assert shown(run()) == [" ok  all clear: no warning is open"]
 
