@@ -75,7 +75,7 @@ def _fitted(head: list[Span], parts: list[tuple[str, str]], width: int) -> Row:
 def summary_row(run: RunState, width: int) -> Row:
     """The profile's span and slope, and the total gradient norm before and after clipping."""
     if run.frame is None or run.hello is None:
-        return ((" waiting for the first frame", "muted"),)
+        return ((" no frame yet", "muted"),)
     row = _gradient(run)
     for rows in profile.rows(run.hello.layers):
         if run.frame.delta_rms:
