@@ -21,9 +21,12 @@ RESTORED = b"\x1b[?1049l"
 
 
 class Terminal:
-    """Runs `command` with the pseudo-terminal as its controlling terminal."""
+    """Runs `command` with the pseudo-terminal as its controlling terminal; without `interpret` it is read, and no text is known."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], columns: int = 120, rows: int = 40) -> None:
+    def __init__(
+        self, command: Sequence[str], env: Mapping[str, str], columns: int = 120, rows: int = 40, *, interpret: bool = True
+    ) -> None:
+        self._interpret = interpret
         self._master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._screen = pyte.Screen(columns, rows)
@@ -51,6 +54,8 @@ class Terminal:
             if not data:
                 return False
             self.written += data
+            if not self._interpret:
+                continue
             with contextlib.suppress(Exception):  # pyte knows less than a terminal does; what it cannot read is not shown
                 self._stream.feed(data)
         return True
