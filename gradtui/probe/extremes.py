@@ -1,24 +1,40 @@
 """Every step's gradient norms, and their extremes since the last frame.
 
-A step only writes its parameters' norms into a table on the device. Putting them together into rows and extremes is done for many
-steps at once, when the table is full or a frame is due: a step pays for two or three small kernels and never waits for the device.
+A step only takes its parameters' norms and leaves them on the device. Putting them together into rows and extremes is done for many
+steps at once, when enough have gathered or a frame is due: a step pays for a few small kernels and never waits for the device.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gradtui.probe import reduce
+from gradtui.probe.quick import QuickNorms
 from gradtui.probe.reduce import Batch
 from gradtui.probe.rows import Row
 from gradtui.probe.table import Reader, Sheet
 from gradtui.stream.events import Numbers
 
-_STEPS_IN_TABLE = 64
+_STEPS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Gradients that are still multiplied by the loss scale, as a fused optimizer gets them from a GradScaler."""
+
+    scale: Tensor
+    """One number, on the device."""
+    skipped: Tensor
+    """One number: above 0 when a gradient was not finite, so that the optimizer will leave the step out."""
+
+    def correct(self, norms: Tensor) -> None:
+        """Unscale the norms in place; -1 stands for a step that is left out, whose norms say nothing."""
+        norms.div_(self.scale.to(norms.device)).masked_fill_(self.skipped.to(norms.device) > 0, -1)
 
 
 class GradientNorms:
@@ -30,30 +46,33 @@ class GradientNorms:
         self._row_of = [index for index, row in enumerate(rows) for _ in row.parameters]
         self._names = [row.identity for row in rows]
         self._layouts: list[torch.layout | None] = [None] * len(self.parameters)
-        self._table: tuple[Tensor, ...] = ()
-        self._filled = 0
+        self._quick = QuickNorms([], [])
+        self._gathered: list[list[Tensor]] = []
         self._extremes: tuple[Tensor, Tensor] | None = None
         self._now: Tensor | None = None
 
     @torch.no_grad()
-    def measure(self) -> list[Tensor | None]:
-        """Take this step's norms; returns the gradients as they were found, in the order of `parameters`."""
+    def measure(self, exact: bool, scaling: Scaling | None = None) -> list[Tensor | None]:
+        """Take this step's norms, `exact` on a frame's step; returns the gradients as they were found, in the order of `parameters`."""
         gradients = [parameter.grad for parameter in self.parameters]
         layouts = [None if gradient is None else gradient.layout for gradient in gradients]
         if layouts != self._layouts:
             self._replan(gradients, layouts)
         if not self.batches:
             return gradients
-        if self._filled == len(self._table):
+        if len(self._gathered) == _STEPS_AT_ONCE:
             self._fold()
-        vectors = reduce.norms(gradients, self.batches)
-        if len(vectors) > 1:
-            device = self._table[0].device
-            torch.cat([vector.to(device, non_blocking=True) for vector in vectors], out=self._table[self._filled])
-        else:
-            self._table[self._filled].copy_(vectors[0])
-        self._filled += 1
+        vectors = reduce.norms(gradients, self.batches) if exact else self._quick.measure(gradients)
+        if scaling is not None:
+            for vector in vectors:
+                scaling.correct(vector)
+        self._gathered.append(vectors)
         return gradients
+
+    def forget_step(self) -> None:
+        """Take the newest step back, if its gradients were measured."""
+        if self._gathered:
+            self._gathered.pop()
 
     def now(self) -> Tensor | None:
         """The rows' norms on the newest step, -inf where a row has no gradient; None before the first gradient."""
@@ -95,7 +114,7 @@ class GradientNorms:
         self._extremes = low[index], high[index]
 
     def _replan(self, gradients: Sequence[Tensor | None], layouts: list[torch.layout | None]) -> None:
-        """Gradients have appeared, vanished or become sparse: lay the table out anew."""
+        """Gradients have appeared, vanished or become sparse: what goes together is found anew."""
         self._fold()
         self._layouts = layouts
         self.batches = reduce.plan(gradients)
@@ -104,7 +123,7 @@ class GradientNorms:
         if first is None:
             self._now = None
             return
-        self._table = torch.zeros(_STEPS_IN_TABLE, len(order), dtype=reduce.wide(first), device=first.device).unbind(0)
+        self._quick = QuickNorms(gradients, self.batches)
         columns: list[list[int]] = [[] for _ in self._names]
         for column, index in enumerate(order):
             columns[self._row_of[index]].append(column)
@@ -115,14 +134,16 @@ class GradientNorms:
 
     @torch.no_grad()
     def _fold(self) -> None:
-        """Empty the table into the rows' extremes. minimum, maximum, amin and amax all let NaN through: it is the worst there is."""
-        if not self._filled:
+        """Put the gathered steps into the rows' extremes. minimum, maximum, amin and amax all let NaN through: it is the worst there is."""
+        if not self._gathered:
             return
-        norms = torch.stack(self._table[: self._filled])
-        squares = torch.cat([norms.square(), norms.new_zeros(self._filled, 1)], dim=1)
+        device = self._columns.device
+        norms = [torch.stack(steps).to(device, reduce.wide(self._columns)) for steps in zip(*self._gathered, strict=True)]
+        squares = torch.cat([*norms, norms[0].new_zeros(len(self._gathered), 1)], dim=1).square()
         rows = squares[:, self._columns].sum(-1).sqrt()
-        self._filled = 0
-        low, high = (torch.where(self._present, rows, none) for none in _NONE)
+        self._gathered = []
+        taken = self._present & ~(norms[0][:, :1] < 0)
+        low, high = (torch.where(taken, rows, none) for none in _NONE)
         self._now = high[-1]
         lowest, highest = low.amin(0), high.amax(0)
         if self._extremes is not None:

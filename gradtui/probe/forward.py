@@ -7,9 +7,10 @@ the same forward counts as further entries. A pass with `create_graph=True` (a g
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,26 +37,50 @@ class ForwardHooks:
         self._handles: list[RemovableHandle] = []
         self._waiting: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self._inside: list[int | None] = []
+        self._stale = False
+        self.seconds = 0.0
+        """Spent in the hooks."""
         self._calls: Counter[nn.Module] = Counter()
         steps: dict[nn.Module, dict[int, int]] = defaultdict(dict)
         for index, row in enumerate(rows):
             if row.step is not None and row.source is not None:
                 steps[row.source][row.step] = index
             elif row.source is not None:
-                self._handles.append(row.source.register_forward_hook(partial(self._on_preactivation, index)))
+                self._handles.append(row.source.register_forward_hook(self._timed(partial(self._on_preactivation, index))))
         for cell, places in steps.items():
-            self._handles.append(cell.register_forward_hook(partial(self._on_time_step, places)))
+            self._handles.append(cell.register_forward_hook(self._timed(partial(self._on_time_step, places))))
         for model in models:
             if steps and model not in steps:
                 self._handles.append(model.register_forward_pre_hook(lambda *_: self._calls.clear()))
         for module in modules:
             if kinds.is_activation(module):
-                self._handles.append(module.register_forward_pre_hook(self._on_activation_entered, with_kwargs=True))
-                self._handles.append(module.register_forward_hook(self._on_activation_left))
+                self._handles.append(module.register_forward_pre_hook(self._timed(self._on_activation_entered), with_kwargs=True))
+                self._handles.append(module.register_forward_hook(self._timed(self._on_activation_left)))
 
     def remove(self) -> None:
         for handle in self._handles:
             handle.remove()
+        self._handles.clear()
+
+    def start_over_at_next_forward(self) -> None:
+        """What was seen so far is another step's, unless this step's forward pass was a part of it: forget it when a new one comes."""
+        self._stale = True
+
+    def _timed(self, hook: Callable[..., None]) -> Callable[..., None]:
+        def timed(*args: Any) -> None:
+            if torch.compiler.is_compiling():
+                return
+            started = time.perf_counter()
+            hook(*args)
+            self.seconds += time.perf_counter() - started
+
+        return timed
+
+    def _forget_if_stale(self) -> None:
+        if self._stale:
+            self._stale = False
+            self._seen.clear()
+            self._waiting.clear()
 
     def put(self, sheet: Sheet) -> Reader:
         """The fields that one forward and backward pass gives; a row that was not seen has None in all."""
@@ -71,10 +96,12 @@ class ForwardHooks:
         tensor = _first(output)
         if tensor is None:
             return
+        self._forget_if_stale()
         self._watch_gradient(row, tensor)
         self._waiting[id(tensor)] = weakref.ref(tensor), row
 
     def _on_time_step(self, places: dict[int, int], cell: nn.Module, args: Any, output: Any) -> None:
+        self._forget_if_stale()
         tensor = _first(output)
         row = places.get(self._calls[cell])
         self._calls[cell] += 1
@@ -83,7 +110,7 @@ class ForwardHooks:
 
     def _watch_gradient(self, row: int, tensor: Tensor) -> None:
         if tensor.requires_grad:
-            self._handles.append(tensor.register_hook(partial(self._on_gradient, row)))  # type: ignore[no-untyped-call]
+            self._handles.append(tensor.register_hook(self._timed(partial(self._on_gradient, row))))  # type: ignore[no-untyped-call]
 
     def _on_gradient(self, row: int, gradient: Tensor) -> None:
         if torch.is_grad_enabled():

@@ -6,19 +6,38 @@ the device nowhere, a frame once, in `collect`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-from gradtui.probe.extremes import GradientNorms
+from gradtui.probe.extremes import GradientNorms, Scaling
 from gradtui.probe.forward import ForwardHooks
 from gradtui.probe.gradients import Gradients
-from gradtui.probe.rows import eager_modules, find_rows
-from gradtui.probe.table import Sheet, rounded
+from gradtui.probe.rows import Row, eager_modules, find_rows
+from gradtui.probe.table import Copy, Reader, Sheet, rounded
 from gradtui.probe.trace import Trace, traced
 from gradtui.probe.weights import Weights
 from gradtui.stream.events import Layer, Numbers
+
+
+class Collected:
+    """A frame's measurements on their way to the host."""
+
+    def __init__(self, copy: Copy, readers: Sequence[Reader], further: slice) -> None:
+        self._copy = copy
+        self._readers = readers
+        self._further = further
+
+    @property
+    def ready(self) -> bool:
+        """Whether `read` need not wait for the device."""
+        return self._copy.ready
+
+    def read(self) -> tuple[dict[str, Numbers], list[float]]:
+        """The fields of `Frame`, and the further values, as they were given to `send`."""
+        numbers = self._copy.read()
+        return rounded({name: values for read in self._readers for name, values in read(numbers).items()}), numbers[self._further]
 
 
 class Probe:
@@ -29,9 +48,13 @@ class Probe:
     step, and `collect` after it.
     """
 
-    def __init__(self, model: nn.Module | Mapping[str, nn.Module]) -> None:
+    def __init__(self, model: nn.Module | Mapping[str, nn.Module], keep: Callable[[Row], bool] = lambda row: True) -> None:
+        """`keep`: which rows are this probe's; what there is of the others belongs to another optimizer's step."""
         self._models = {"": model} if isinstance(model, nn.Module) else dict(model)
+        self._keep = keep
         self._hooks: ForwardHooks | None = None
+        self.reached = False
+        """Whether `discovering` saw any module called: hooks on a compiled model's do not run."""
         self._find_rows(Trace())
         self._norms = GradientNorms(self._rows)
 
@@ -40,31 +63,55 @@ class Probe:
         """The rows, in the order the forward pass reaches them; before `discovering`, as they were registered."""
         return [row.layer for row in self._rows]
 
+    @property
+    def places(self) -> list[int]:
+        """Where each row comes among all rows of the models, those that `keep` left out included."""
+        return self._places
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """Those of its rows, each once."""
+        return self._norms.parameters
+
+    @property
+    def seconds(self) -> float:
+        """Spent in this frame's hooks so far."""
+        return 0.0 if self._hooks is None else self._hooks.seconds
+
     @contextmanager
     def discovering(self) -> Iterator[None]:
         """Find the rows in the forward pass made inside. Extremes taken so far are kept; a frame that was armed is given up."""
         with traced(self._eager_modules()) as trace:
             yield
-        self._disarm()
+        self.disarm()
         self._find_rows(trace)
         older, self._norms = self._norms, GradientNorms(self._rows)
         self._norms.inherit(older)
 
     def arm(self) -> None:
         """Make this step a frame's: delta and activations of its forward and backward passes are measured."""
-        self._disarm()
+        self.disarm()
         self._hooks = ForwardHooks(self._models.values(), self._eager_modules(), self._rows)
         self._gradients = Gradients(self._rows)
         self._weights = Weights(self._rows)
 
-    def measure_gradients(self) -> None:
+    def measure_gradients(self, scaling: Scaling | None = None) -> None:
         """Take the gradients as they stand: norms, and on a frame's step the rest. Does not wait for the device.
 
-        (Adding up a sparse gradient's entries does, on CUDA.)
+        (Adding up a sparse gradient's entries does, on CUDA.) Only the norms are corrected for `scaling`.
         """
-        gradients = self._norms.measure()
+        gradients = self._norms.measure(exact=self._hooks is not None, scaling=scaling)
         if self._hooks is not None:
             self._gradients.describe(gradients, self._norms.batches)
+
+    def forget_gradients(self) -> None:
+        """Take back this step's `measure_gradients`: the gradients have changed since, and are measured anew."""
+        self._norms.forget_step()
+
+    def start_over_at_next_forward(self) -> None:
+        """On a frame's step: the forward passes seen so far were not for this step, if another follows."""
+        if self._hooks is not None:
+            self._hooks.start_over_at_next_forward()
 
     def measure_penalty(self, penalty: Mapping[nn.Parameter, Tensor] | None) -> None:
         """Take the norms of the regulariser's own gradients; None: there is no regulariser, and no penalty_norm on this frame."""
@@ -72,23 +119,30 @@ class Probe:
             self._gradients.describe_penalty(penalty)
 
     def before_update(self) -> None:
-        """Keep a copy of the weight matrices that may move, for `collect` to compare."""
+        """Keep a copy of the weight matrices that may move, for `collect` to compare. Forward passes are no longer seen."""
         self._weights.keep()
+        if self._hooks is not None:
+            self._hooks.remove()
 
     def collect(self) -> dict[str, Numbers]:
         """This frame's measurements, by their names in `Frame`, one number a layer: the one copy to the host. Disarms.
 
         The interval that grad_norm_min and grad_norm_max look back on starts anew. Raises RuntimeError on a step that was not armed.
         """
+        return self.send([]).read()[0]
+
+    def send(self, further: Sequence[Tensor]) -> Collected:
+        """Like `collect`, without waiting: the copy is on its way. `further` values of one number each travel with it."""
         if self._hooks is None:
             raise RuntimeError("collect() without arm(): this step is not a frame's")
         sheet = Sheet()
         parts = [self._gradients.put(sheet, self._norms.now()), self._norms.put(sheet), self._weights.put(sheet), self._hooks.put(sheet)]
-        self._disarm()
-        numbers = sheet.fetch()
-        return rounded({name: values for read in parts for name, values in read(numbers).items()})
+        place = sheet.put_all(further)
+        self.disarm()
+        return Collected(sheet.send(), parts, place)
 
-    def _disarm(self) -> None:
+    def disarm(self) -> None:
+        """Give up the frame that was armed, if any."""
         if self._hooks is not None:
             self._hooks.remove()
             self._hooks = None
@@ -98,4 +152,7 @@ class Probe:
 
     def _find_rows(self, trace: Trace) -> None:
         counted: set[nn.Parameter] = set()
-        self._rows = [row for group, model in self._models.items() for row in find_rows(model, group, trace, counted)]
+        rows = [row for group, model in self._models.items() for row in find_rows(model, group, trace, counted)]
+        self._places = [place for place, row in enumerate(rows) if self._keep(row)]
+        self._rows = [rows[place] for place in self._places]
+        self.reached = bool(trace.calls)

@@ -1,8 +1,9 @@
-"""Norms and counts of many tensors at once.
+"""Norms and counts of many tensors at once, in float64.
 
-Everything is accumulated in float64: the square of 1e-23 is 0 in float32, and that of 1e20 is infinite, while vanishing and
-exploding gradients are the subject. On a CPU, calling a reduction costs more than reducing a small tensor, so equal shapes are
-stacked first; everywhere else `torch._foreach_norm` does all tensors in one go without copying them.
+The square of 1e-23 is 0 in float32, and that of 1e20 is infinite, while vanishing and exploding gradients are the subject.
+
+On a CPU, calling a reduction costs more than reducing a small tensor, so equal shapes are stacked first; everywhere else
+`torch._foreach_norm` does all tensors in one go without copying them.
 """
 
 from __future__ import annotations
@@ -29,15 +30,14 @@ class Batch:
 
 def plan(tensors: Sequence[Tensor | None]) -> list[Batch]:
     """How to reduce the tensors of a list like this one; what is missing or empty is left out."""
-    together: dict[object, list[int]] = defaultdict(list)
+    together: dict[tuple[torch.device, torch.dtype, torch.Size | None], list[int]] = defaultdict(list)
     for index, tensor in enumerate(tensors):
         if tensor is None or tensor.numel() == 0:
             continue
         small = tensor.device.type == "cpu" and tensor.numel() < _STACKED_BELOW
         plain = tensor.layout == torch.strided and not tensor.is_complex()
-        key = (tensor.device, tensor.dtype, tensor.shape) if small and plain else tensor.device
-        together[key].append(index)
-    return [Batch(tuple(members), isinstance(key, tuple)) for key, members in together.items()]
+        together[tensor.device, tensor.dtype, tensor.shape if small and plain else None].append(index)
+    return [Batch(tuple(found), shape is not None) for (_, _, shape), found in together.items()]
 
 
 def members(batches: Sequence[Batch]) -> list[int]:
@@ -49,7 +49,7 @@ def norms(tensors: Sequence[Tensor | None], batches: Sequence[Batch]) -> list[Te
     """The 2-norms, one vector a batch."""
     found = []
     for batch in batches:
-        chosen = _members_of(tensors, batch)
+        chosen = members_of(tensors, batch)
         if batch.stacked:
             found.append(row_norms(torch.stack(chosen).view(len(chosen), -1)))
         else:
@@ -62,7 +62,7 @@ def matrices(tensors: Sequence[Tensor | None], batches: Sequence[Batch], copy: b
     """The tensors as rows of matrices, in the order of `members`: copies, or views where nothing has to be stacked."""
     found = []
     for batch in batches:
-        chosen = _members_of(tensors, batch)
+        chosen = members_of(tensors, batch)
         if batch.stacked:
             found.append(torch.stack(chosen).view(len(chosen), -1))
         else:
@@ -112,5 +112,5 @@ def wide(tensor: Tensor) -> torch.dtype:
     return torch.float32 if tensor.device.type == "mps" else torch.float64
 
 
-def _members_of(tensors: Sequence[Tensor | None], batch: Batch) -> list[Tensor]:
+def members_of(tensors: Sequence[Tensor | None], batch: Batch) -> list[Tensor]:
     return [tensor for index in batch.members if (tensor := tensors[index]) is not None]

@@ -40,12 +40,33 @@ class Sheet:
             self.put(vector)
         return slice(start, self._length)
 
-    def fetch(self) -> list[float]:
-        """All values: the only device-to-host copy."""
+    def send(self) -> Copy:
+        """Start the only device-to-host copy, of all values."""
         if not self._pieces:
-            return []
+            return Copy(torch.empty(0))
         device = self._pieces[0].device
-        numbers: list[float] = torch.cat([piece.to(device, non_blocking=True) for piece in self._pieces]).tolist()
+        return Copy(torch.cat([piece.to(device, non_blocking=True) for piece in self._pieces]))
+
+
+class Copy:
+    """Numbers on their way to the host. On CUDA nobody waits for them unless `read` is called before `ready`."""
+
+    def __init__(self, values: Tensor) -> None:
+        self._values = values
+        self._arrived: torch.cuda.Event | None = None
+        if values.device.type == "cuda":
+            self._values = torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values, non_blocking=True)
+            self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._arrived.record()
+
+    @property
+    def ready(self) -> bool:
+        return self._arrived is None or bool(self._arrived.query())  # type: ignore[no-untyped-call]
+
+    def read(self) -> list[float]:
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        numbers: list[float] = self._values.tolist()
         return numbers
 
 

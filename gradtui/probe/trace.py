@@ -6,11 +6,13 @@ so what it returns is not taken for the layer's own output.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -41,16 +43,20 @@ class Trace:
 
     calls: list[Call] = field(default_factory=list)
     _open: list[Call] = field(default_factory=list)
-    _held: list[Tensor] = field(default_factory=list)
+    _known: dict[int, tuple[weakref.ref[Tensor], int]] = field(default_factory=dict)
     _events: int = 0
 
     def enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        if torch.compiler.is_compiling():
+            return
         inputs = [self._key(tensor) for tensor in tensors((args, kwargs))]
         call = Call(module, self._open[-1] if self._open else None, self._next_event(), inputs)
         self.calls.append(call)
         self._open.append(call)
 
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if torch.compiler.is_compiling():
+            return
         # A model may catch an exception that one of its modules raised: such a call is never left.
         while self._open and self._open[-1].module is not module:
             self._open.pop()
@@ -61,17 +67,17 @@ class Trace:
         first = next(tensors(output), None)
         call.output = None if first is None else self._key(first)
 
-    def forget_tensors(self) -> None:
-        self._held.clear()
-
     def _next_event(self) -> int:
         self._events += 1
         return self._events
 
     def _key(self, tensor: Tensor) -> Key:
-        # Held until the pass is over: the identity of a freed tensor may be given to another.
-        self._held.append(tensor)
-        return id(tensor), 0 if tensor.is_inference() else tensor._version
+        # No tensor is held: a pass through a model that fills its device's memory must not need more. But the id of a freed
+        # tensor may be given to another, so each object seen gets a number of its own.
+        known = self._known.get(id(tensor))
+        if known is None or known[0]() is not tensor:
+            known = self._known[id(tensor)] = weakref.ref(tensor), self._next_event()
+        return known[1], 0 if tensor.is_inference() else tensor._version
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
@@ -99,4 +105,3 @@ def traced(modules: Iterable[nn.Module]) -> Iterator[Trace]:
     finally:
         for handle in handles:
             handle.remove()
-        trace.forget_tensors()

@@ -305,11 +305,10 @@ def test_the_penalty_is_measured_apart_from_the_data_losss_gradient() -> None:
     probe.measure_gradients()
     weights = [parameter for parameter in model.parameters() if parameter.ndim == 2]
     data_norm = math.hypot(*(float(gradient(parameter).norm()) for parameter in model[3].parameters()))
-    penalty = {weight: 1e3 * weight.detach() for weight in weights}
+    penalty = {parameter: 1e3 * parameter.detach() for parameter in weights}
     probe.measure_penalty(penalty)
-    for weight, share in penalty.items():
-        assert weight.grad is not None
-        weight.grad += share
+    for parameter, share in penalty.items():
+        gradient(parameter).add_(share)
     probe.before_update()
     found = column(probe, probe.collect(), "3")
     assert found["grad_norm"] == pytest.approx(data_norm, rel=1e-6)
@@ -401,15 +400,27 @@ class Copies(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_a_frame_is_one_copy_to_the_host_and_a_step_none() -> None:
-    model, x = SkipNet(), torch.randn(5, 1, 6, 6)
+@pytest.mark.parametrize("build", [SkipNet, Block], ids=["convolutions", "transformer"])
+def test_a_step_reads_nothing_from_the_device(build: Callable[[], nn.Module]) -> None:
+    """On the meta device there is nothing to read: whatever waits for a number raises."""
+    model = build().to("meta")
+    x = torch.empty((5, 1, 6, 6) if build is SkipNet else (5, 6, 8), device="meta")
     probe = probed(model, lambda: model(x).mean())
+    for _ in range(70):  # more than are put together at once
+        take_step(probe, model, lambda: model(x).mean())
+    probe.arm()
     model(x).mean().backward()
     probe.measure_gradients()
+    probe.measure_penalty({parameter: torch.empty_like(parameter) for parameter in model.parameters()})
+    probe.before_update()
+    with pytest.raises(NotImplementedError, match="meta"):
+        probe.collect()
+
+
+def test_a_frame_is_one_copy_to_the_host() -> None:
+    model, x = SkipNet(), torch.randn(5, 1, 6, 6)
+    probe = probed(model, lambda: model(x).mean())
     with Copies() as copies, Reads() as reads:
-        for _ in range(70):  # more than the table of norms holds
-            probe.measure_gradients()
-        assert copies.names == []
         probe.arm()
         model(x).mean().backward()
         probe.measure_gradients()
