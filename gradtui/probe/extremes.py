@@ -74,6 +74,12 @@ class GradientNorms:
         if self._gathered:
             self._gathered.pop()
 
+    @torch.no_grad()
+    def total(self) -> Tensor | None:
+        """The norm of all gradients as they stand now, not as they were measured."""
+        vectors = reduce.norms([parameter.grad for parameter in self.parameters], self.batches)
+        return torch.cat([vector.to(vectors[0].device) for vector in vectors]).square().sum().sqrt() if vectors else None
+
     def now(self) -> Tensor | None:
         """The rows' norms on the newest step, -inf where a row has no gradient; None before the first gradient."""
         self._fold()

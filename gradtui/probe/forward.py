@@ -12,6 +12,7 @@ import weakref
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from gradtui.probe import kinds
+from gradtui.probe.kinds import Slope
 from gradtui.probe.rows import Row
 from gradtui.probe.seen import Seen
 from gradtui.probe.table import Reader, Sheet
@@ -31,7 +33,7 @@ _FIELDS = ("delta_rms", "activation_mean", "activation_std", "saturated", "dead"
 class ForwardHooks:
     """Installed on construction, gone after `remove`."""
 
-    def __init__(self, models: Iterable[nn.Module], modules: Iterable[nn.Module], rows: Sequence[Row]) -> None:
+    def __init__(self, models: Iterable[nn.Module], activations: Iterable[nn.Module], rows: Sequence[Row]) -> None:
         self._seen: dict[int, Seen] = defaultdict(Seen)
         self._rows = rows
         self._handles: list[RemovableHandle] = []
@@ -52,10 +54,10 @@ class ForwardHooks:
         for model in models:
             if steps and model not in steps:
                 self._handles.append(model.register_forward_pre_hook(lambda *_: self._calls.clear()))
-        for module in modules:
-            if kinds.is_activation(module):
-                self._handles.append(module.register_forward_pre_hook(self._timed(self._on_activation_entered), with_kwargs=True))
-                self._handles.append(module.register_forward_hook(self._timed(self._on_activation_left)))
+        for module in activations:
+            entered = partial(self._on_activation_entered, kinds.saturating_slope(module), kinds.rectifying_slope(module))
+            self._handles.append(module.register_forward_pre_hook(self._timed(entered), with_kwargs=True))
+            self._handles.append(module.register_forward_hook(self._timed(self._on_activation_left)))
 
     def remove(self) -> None:
         for handle in self._handles:
@@ -84,11 +86,16 @@ class ForwardHooks:
 
     def put(self, sheet: Sheet) -> Reader:
         """The fields that one forward and backward pass gives; a row that was not seen has None in all."""
-        readers = {row: seen.put(sheet) for row, seen in self._seen.items()}
+        tensors = {row: seen.tensors() for row, seen in self._seen.items()}
+        places = [sheet.put_all(chain.from_iterable(kind)) for kind in zip(*tensors.values(), strict=True)]
 
         def read(numbers: list[float]) -> dict[str, Numbers]:
-            found = {row: reader(numbers) for row, reader in readers.items()}
-            return {name: [found.get(row, {}).get(name) for row in range(len(self._rows))] for name in _FIELDS}
+            streams = [iter(numbers[place]) for place in places]
+            found = {}
+            for row, given in tensors.items():
+                shares = (list(islice(stream, len(kind))) for stream, kind in zip(streams, given, strict=True))
+                found[row] = self._seen[row].read(*shares)
+            return {name: [found.get(row, {}).get(name) for row in range(len(self._rows))] if self._rows else [] for name in _FIELDS}
 
         return read
 
@@ -117,7 +124,7 @@ class ForwardHooks:
             return  # a create_graph pass
         self._seen[row].add_delta(gradient)
 
-    def _on_activation_entered(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+    def _on_activation_entered(self, saturating: Slope | None, rectifying: Slope | None, module: nn.Module, args: Any, kwargs: Any) -> None:
         z = next(tensors((args, kwargs)), None)
         known, row = self._waiting.pop(id(z), (None, None))
         if z is None or known is None or known() is not z or row is None or not _measurable(z):
@@ -126,10 +133,10 @@ class ForwardHooks:
         self._inside.append(row)
         # The slopes are taken before the call: in place, the input is gone after it.
         seen, z = self._seen[row], z.detach()
-        if (slope := kinds.saturating_slope(module)) is not None:
-            seen.add_saturation(slope(module, z))
-        if (slope := kinds.rectifying_slope(module)) is not None:
-            seen.add_slope(slope(module, z), self._rows[row].units)
+        if saturating is not None:
+            seen.add_saturation(saturating(module, z))
+        if rectifying is not None:
+            seen.add_slope(rectifying(module, z), self._rows[row].units)
 
     def _on_activation_left(self, module: nn.Module, args: Any, output: Any) -> None:
         row = self._inside.pop() if self._inside else None

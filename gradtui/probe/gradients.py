@@ -32,10 +32,8 @@ class Gradients:
     @torch.no_grad()
     def describe(self, gradients: Sequence[Tensor | None], batches: Sequence[Batch]) -> None:
         self._measured = reduce.members(batches)
-        found = reduce.matrices(gradients, batches)
-        self._largest = [reduce.largest(matrix) for matrix in found]
-        self._nonzero = [reduce.count_nonzero(matrix) for matrix in found]
-        self._nonfinite = [reduce.count_nonfinite(matrix) for matrix in found]
+        described = [reduce.describe(matrix) for matrix in reduce.matrices(gradients, batches)]
+        self._largest, self._nonzero, self._nonfinite = ([found[kind] for found in described] for kind in range(3))
 
     @torch.no_grad()
     def describe_penalty(self, penalty: Mapping[nn.Parameter, Tensor]) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gradtui.probe.extremes import GradientNorms, Scaling
 from gradtui.probe.forward import ForwardHooks
 from gradtui.probe.gradients import Gradients
+from gradtui.probe.kinds import is_activation
 from gradtui.probe.rows import Row, eager_modules, find_rows
 from gradtui.probe.table import Copy, Reader, Sheet, rounded
 from gradtui.probe.trace import Trace, traced
@@ -88,10 +89,12 @@ class Probe:
         older, self._norms = self._norms, GradientNorms(self._rows)
         self._norms.inherit(older)
 
-    def arm(self) -> None:
-        """Make this step a frame's: delta and activations of its forward and backward passes are measured."""
+    def arm(self, forward: bool = True) -> None:
+        """Make this step a frame's: delta and activations of its forward and backward passes are measured, unless `forward` is False."""
         self.disarm()
-        self._hooks = ForwardHooks(self._models.values(), self._eager_modules(), self._rows)
+        self._hooks = ForwardHooks(
+            self._models.values() if forward else (), self._activations if forward else (), self._rows if forward else ()
+        )
         self._gradients = Gradients(self._rows)
         self._weights = Weights(self._rows)
 
@@ -103,6 +106,10 @@ class Probe:
         gradients = self._norms.measure(exact=self._hooks is not None, scaling=scaling)
         if self._hooks is not None:
             self._gradients.describe(gradients, self._norms.batches)
+
+    def total_norm(self) -> Tensor | None:
+        """The norm of all gradients as they stand, on the device; None when there is none."""
+        return self._norms.total()
 
     def forget_gradients(self) -> None:
         """Take back this step's `measure_gradients`: the gradients have changed since, and are measured anew."""
@@ -156,3 +163,4 @@ class Probe:
         self._places = [place for place, row in enumerate(rows) if self._keep(row)]
         self._rows = [rows[place] for place in self._places]
         self.reached = bool(trace.calls)
+        self._activations = [module for module in self._eager_modules() if is_activation(module)]

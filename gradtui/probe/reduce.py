@@ -83,17 +83,21 @@ def norm(tensor: Tensor) -> Tensor:
     return norm
 
 
-def largest(matrix: Tensor) -> Tensor:
-    """The largest absolute entry of every row; NaN where there is one. Sparse gradients may have no entries: 0."""
-    return matrix.abs().amax(1) if matrix.shape[1] else matrix.new_zeros(matrix.shape[0])
+def describe(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of every row: the largest absolute entry (NaN where there is one), how many entries are not zero, how many are not finite."""
+    if not matrix.shape[1]:  # a sparse gradient may have no entries
+        none = torch.zeros(len(matrix), device=matrix.device)
+        return none, none, none
+    sizes = matrix.abs()
+    largest = sizes.amax(1)
+    nonfinite = _count_nonzero(sizes * 0)  # 0 × inf and 0 × NaN are NaN, which is not zero
+    return largest, _count_nonzero(sizes), nonfinite
 
 
-def count_nonzero(matrix: Tensor) -> Tensor:
-    return torch.count_nonzero(matrix, dim=1)
-
-
-def count_nonfinite(matrix: Tensor) -> Tensor:
-    return torch.count_nonzero(matrix * 0, dim=1)  # 0 × inf and 0 × NaN are NaN, which is not zero
+def _count_nonzero(matrix: Tensor) -> Tensor:
+    """Overwrites the matrix: torch.count_nonzero takes three times as long, most of it for the mask it makes."""
+    whole = matrix.dtype == torch.float32 and matrix.shape[1] < 2**24  # all counts up to there are float32 numbers
+    return matrix.ne_(0).sum(1, dtype=matrix.dtype if whole else wide(matrix))
 
 
 def dense(tensor: Tensor) -> Tensor:

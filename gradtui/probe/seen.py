@@ -7,13 +7,12 @@ them, so that gradient accumulation gives the numbers of the whole batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from gradtui.probe import reduce
-from gradtui.probe.table import Sheet, root_sum_square
+from gradtui.probe.table import root_sum_square
 
 DEAD_UP_TO = 0.011
 """The slope of a unit that a leaky ReLU of 0.01 would still call dead, and a little more for rounding."""
@@ -28,7 +27,7 @@ class Seen:
         self._delta_norms: list[Tensor] = []
         self._delta_entries = 0
         self._means: list[Tensor] = []
-        self._variances: list[Tensor] = []
+        self._deviations: list[Tensor] = []
         self._entries: list[int] = []
         self._saturated: list[Tensor] = []
         self._steepest: Tensor | None = None
@@ -38,9 +37,10 @@ class Seen:
         self._delta_entries += gradient.numel()
 
     def add_activation(self, output: Tensor) -> None:
-        variance, mean = torch.var_mean(output, correction=0)
-        self._variances.append(variance)
+        # Centred before it is squared: saturated units differ by far less than they are. (var_mean would take four times as long.)
+        mean = output.mean()
         self._means.append(mean)
+        self._deviations.append(reduce.norm(output - mean))
         self._entries.append(output.numel())
 
     def add_saturation(self, relative_slope: Tensor) -> None:
@@ -53,28 +53,29 @@ class Seen:
             steepest = steepest.movedim(units, -1).flatten(0, -2).amax(0)
         self._steepest = steepest if self._steepest is None else torch.maximum(self._steepest, steepest)
 
-    def put(self, sheet: Sheet) -> Callable[[list[float]], dict[str, float]]:
-        """Like a `Reader`, for one row: only what was seen is in the result."""
-        delta, mean, variance, saturated = map(sheet.put_all, (self._delta_norms, self._means, self._variances, self._saturated))
-        dead = None if self._steepest is None else sheet.put((self._steepest <= DEAD_UP_TO).float().mean())
+    def tensors(self) -> tuple[list[Tensor], ...]:
+        """All there is to be copied to the host, kind by kind, one number each."""
+        dead = [] if self._steepest is None else [(self._steepest <= DEAD_UP_TO).float().mean()]
+        return self._delta_norms, self._means, self._deviations, self._saturated, dead
 
-        def read(numbers: list[float]) -> dict[str, float]:
-            found: dict[str, float] = {}
-            if self._delta_entries:
-                found["delta_rms"] = root_sum_square(numbers[delta]) / math.sqrt(self._delta_entries)
-            if self._entries:
-                found["activation_mean"], found["activation_std"] = self._moments(numbers[mean], numbers[variance])
-            if self._saturated:
-                found["saturated"] = sum(numbers[saturated]) / sum(self._entries)
-            if dead is not None:
-                found["dead"] = numbers[dead][0]
-            return found
+    def read(
+        self, delta_norms: list[float], means: list[float], deviations: list[float], saturated: list[float], dead: list[float]
+    ) -> dict[str, float]:
+        """Fields of `Frame` from the numbers that `tensors` came to; only what was seen is there."""
+        found: dict[str, float] = {}
+        if self._delta_entries:
+            found["delta_rms"] = root_sum_square(delta_norms) / math.sqrt(self._delta_entries)
+        if self._entries:
+            found["activation_mean"], found["activation_std"] = self._moments(means, deviations)
+        if saturated:
+            found["saturated"] = sum(saturated) / sum(self._entries)
+        if dead:
+            found["dead"] = dead[0]
+        return found
 
-        return read
-
-    def _moments(self, means: list[float], variances: list[float]) -> tuple[float, float]:
+    def _moments(self, means: list[float], deviations: list[float]) -> tuple[float, float]:
         """Mean and standard deviation over all calls, from those of each."""
         total = sum(self._entries)
         mean = sum(count * one for count, one in zip(self._entries, means, strict=True)) / total
-        calls = zip(self._entries, means, variances, strict=True)
-        return mean, math.sqrt(sum(count * (one_variance + (one - mean) * (one - mean)) for count, one, one_variance in calls) / total)
+        between = [math.sqrt(count) * (one - mean) for count, one in zip(self._entries, means, strict=True)]
+        return mean, root_sum_square([*deviations, *between]) / math.sqrt(total)

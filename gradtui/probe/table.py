@@ -35,8 +35,11 @@ class Sheet:
 
     def put_all(self, vectors: Iterable[Tensor]) -> slice:
         """Add several, one after the other."""
-        start = self._length
-        for vector in vectors:
+        start, found = self._length, list(vectors)
+        kinds = {(vector.dtype, vector.device, vector.ndim) for vector in found}
+        if len(kinds) == 1 and found[0].ndim == 0:
+            found = [torch.stack(found)]  # one by one they would cost more than all the rest of a frame
+        for vector in found:
             self.put(vector)
         return slice(start, self._length)
 
