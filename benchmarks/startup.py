@@ -9,6 +9,7 @@ on a real pseudo-terminal; the compared commands take turns, so that whatever el
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,17 @@ from pathlib import Path
 from tests.command import COMMAND, environment
 from tests.terminal import Terminal
 
-EMPTY_APP = "from textual.app import App\nfrom textual.widgets import Static\nclass Empty(App):\n    def compose(self): yield Static('painted')\nEmpty().run()"
+ESCAPES = re.compile(rb"\x1b(?:\[[0-9;:?<>=$ ]*[a-zA-Z]|[PX^_\]].*?(?:\x07|\x1b\\)|[()][0-9A-B]|[=>78])", re.DOTALL)
+
+EMPTY_APP = """
+from textual.app import App
+from textual.widgets import Static
+
+class Empty(App):
+    def compose(self): yield Static("painted")
+
+Empty().run()
+"""
 
 
 def main() -> None:
@@ -64,10 +75,11 @@ def _whole(*command: str) -> float:
 
 
 def _first_paint(state: Path, *command: str) -> float:
-    """Seconds until the first text is painted. Setting the terminal up is not painting: text comes after a cursor's move."""
+    """Seconds until the first visible character is written."""
     started = time.perf_counter()
-    terminal = Terminal(list(command), environment(state))
-    while not terminal.text.strip():
+    terminal = Terminal(list(command), environment(state), interpret=False)
+    while not ESCAPES.sub(b"", bytes(terminal.written)).strip():
+        terminal.read()
         time.sleep(0.001)
     seconds = time.perf_counter() - started
     terminal.close()

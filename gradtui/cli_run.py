@@ -6,17 +6,20 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gradtui import exits, headless, launch, script
-from gradtui.headless import JsonLines, Printer, Text, Watch
+from gradtui import exits, launch, script
 from gradtui.lab import toggles
 from gradtui.lab.scenario import Scenario, load
 from gradtui.lab.spec import Spec
 from gradtui.lab.toggles import Scheduled
 from gradtui.script import Script
 from gradtui.stream import run_directory
+
+if TYPE_CHECKING:
+    from gradtui.headless import Printer, Watch
 
 SCREEN_RATE = 10.0
 """Frames a second, on the screen."""
@@ -65,6 +68,8 @@ def run(flags: Flags) -> int:
         click.echo(os.fspath(where.path.absolute()))
         return 0
     click.echo(f"recording in {where.path}", err=True)
+    from gradtui import headless
+
     watch, code = headless.train(spec, where, _printer(flags.json))
     return code or _judge(watch, flags.fail_on, steps)
 
@@ -75,6 +80,8 @@ def attach(run: str | None, in_text: bool, json: bool) -> int:
         raise click.UsageError("--json is for --headless; add it")
     where = run_directory.find(run)
     if in_text:
+        from gradtui import headless
+
         return headless.attach(where, _printer(json))[1]
     from gradtui import cli_screen
 
@@ -123,6 +130,8 @@ def _check_combination(flags: Flags) -> None:
 
 
 def _printer(json: bool) -> Printer:
+    from gradtui.headless import JsonLines, Text
+
     return JsonLines() if json else Text()
 
 
