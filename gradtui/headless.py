@@ -15,7 +15,7 @@ from typing import Protocol
 from gradtui import launch, summary
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Warning
-from gradtui.exits import BROKEN_PIPE, CRASHED, Interrupted, complain, interruptible
+from gradtui.exits import BROKEN_PIPE, CRASHED, USAGE, Interrupted, complain, interruptible
 from gradtui.lab.spec import Spec
 from gradtui.stream.events import Event, Frame, encode
 from gradtui.stream.follower import Follower
@@ -180,7 +180,7 @@ def train(spec: Spec, run: RunDirectory, printer: Printer) -> tuple[Watch, int]:
         finally:
             returncode = trainer.stop()
     if code == 0 and (returncode or _crashed(watch.state)):
-        code = CRASHED
+        code = USAGE if returncode == USAGE else CRASHED
         complain(f"{_cause(watch.state, returncode)}; its output is in {run.trainer_log}")
     return _finish(watch, printer, code)
 

@@ -25,7 +25,9 @@ from gradtui.stream.events import End, Log
 from gradtui.stream.run_directory import RunDirectory
 from gradtui.stream.writer import EventWriter
 
+WRONG = 2
 CRASHED = 3
+"""Exit codes: told to train what cannot be, and an exception while training; gradtui's own are the same."""
 GRACE = 3.0
 """Seconds that a training told to stop has for its last step before the process ends anyway."""
 LONGEST_LINE = 2000
@@ -96,23 +98,26 @@ def main() -> int:
     writer = EventWriter(run.events)
     sys.stdout = Tee(sys.stdout, writer)
     sys.stderr = Tee(sys.stderr, writer)
-    end = _train(spec, writer, commands, stopping, lifeline)
+    end, code = _train(spec, writer, commands, stopping, lifeline)
     writer.append(end)
-    return CRASHED if end.reason == "crashed" else 0
+    return code
 
 
-def _train(spec: specs.Spec, writer: EventWriter, commands: CommandReader, stopping: threading.Event, lifeline: Lifeline | None) -> End:
+def _train(
+    spec: specs.Spec, writer: EventWriter, commands: CommandReader, stopping: threading.Event, lifeline: Lifeline | None
+) -> tuple[End, int]:
     loop = None
     try:
         from gradtui.lab.loop import Loop  # imports torch, seconds after the lifeline is up
 
         loop = Loop(spec, writer, commands, stopping, lifeline.detach if lifeline else lambda: None)
-        return loop.run()
+        return loop.run(), 0
     except SettingError as error:
-        return End(reason="crashed", step=-1, error=str(error))
+        return End(reason="crashed", step=-1, error=str(error)), WRONG
     except Exception as error:
         traceback.print_exc()
-        return End(reason="crashed", step=loop.step - 1 if loop else -1, error=f"{type(error).__name__}: {error}"[:LONGEST_LINE])
+        error_line = f"{type(error).__name__}: {error}"[:LONGEST_LINE]
+        return End(reason="crashed", step=loop.step - 1 if loop else -1, error=error_line), CRASHED
 
 
 if __name__ == "__main__":

@@ -146,8 +146,10 @@ def test_asking_for_cuda_where_there_is_none_is_a_clear_error(run: RunDirectory)
 
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
-    events = finished(run, spec(device="cuda"))
-    end = events[-1]
+    trainer = start(spec(device="cuda"), run)
+    wait_for(lambda: not trainer.alive, "the trainer's end")
+    end = read_all(run.events)[-1]
+    assert trainer.returncode == 2
     assert isinstance(end, End)
     assert end.reason == "crashed"
     assert end.error == "device is cuda, and torch finds no CUDA device here; it is auto or cpu"
