@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 from dataclasses import dataclass
 from typing import Protocol
 
 from gradtui.diagnose.state import RunState
-from gradtui.stream.events import Hello
+from gradtui.stream import liveness
 
 SILENT_AFTER = 10.0
 """Seconds without an event from which a run that should speak is called silent."""
@@ -54,7 +52,7 @@ def life(state: RunState, trainer: Trainer | None, silent_for: float, *, behind:
         return Life("DONE" if state.end.reason == "finished" else "STOPPED")
     if trainer is not None and not trainer.alive:
         return Life("CRASHED", cause_of_death(trainer.returncode))
-    if trainer is None and state.hello is not None and not process_exists(state.hello):
+    if trainer is None and state.hello is not None and liveness.gone(state.hello):
         return Life("CRASHED", "the trainer is gone and left no word: killed, or the machine was restarted")
     if state.paused:
         return Life("PAUSED")
@@ -73,16 +71,3 @@ def cause_of_death(returncode: int | None) -> str:
         name = f"signal {-returncode}"
     hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
     return f"the trainer was killed by {name}{hint}; everything up to there is kept"
-
-
-def process_exists(hello: Hello) -> bool:
-    """Whether the trainer may still be there; one on another host is taken to be."""
-    if hello.host != socket.gethostname():
-        return True
-    try:
-        os.kill(hello.pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

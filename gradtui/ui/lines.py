@@ -21,6 +21,7 @@ Span = tuple[str, str]
 Row = tuple[Span, ...]
 
 STYLES = (
+    "plain",
     "muted",
     "strong",
     "alarm",
@@ -69,13 +70,14 @@ class Lines(Widget):
         """A row as Textual draws it."""
         width = self.size.width
         segments = []
+        plain = self.get_component_rich_style("plain")  # cached, as the widget's own rich_style is not: it cost half of a frame
         for text, style in row:
             text = text if (length := cell_len(text)) <= width else set_cell_size(text, width)
             width -= min(length, width)
-            segments.append(Segment(text, self.get_component_rich_style(style) if style else self.rich_style))
+            segments.append(Segment(text, self.get_component_rich_style(style) if style else plain))
             if width <= 0:
                 break
-        return Strip(segments).extend_cell_length(self.size.width, self.rich_style)
+        return Strip(segments).extend_cell_length(self.size.width, plain)
 
     def get_selection(self, selection: object) -> None:
         """No text selection: the mouse moves the cursor and presses toggles here."""

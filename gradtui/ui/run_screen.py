@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -37,8 +38,11 @@ PERIOD = 0.1
 TEXTS = 4
 """Looks between two repaints of numbers in text: faster than that nobody reads them, and they cost as much as the bars."""
 
-CURVES = 5
-"""Looks between two drawings of the history."""
+CURVES = 8
+"""Looks between two drawings of the history, which are dear: half way between two repaints of numbers, so that no key waits for both."""
+
+SETTLED = 3.0
+"""Seconds after which everything that a run's screen needs has been imported and made."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ class RunScreen(Screen[None]):
         self._gpu = Gpu(hello)
         self.refresh_bindings()
         self._fit()
+        self.set_timer(SETTLED, gc.freeze)  # else now and then a full collection walks all of Textual: a key waits 70 ms for it
 
     def _repaint(self, news: News) -> None:
         """Show what is new: the bars at once, numbers and curves less often, and everything once it is quiet."""
@@ -148,7 +153,7 @@ class RunScreen(Screen[None]):
             self._bars.repaint(figures=texts)
         if texts or news.applied or news.hello:
             self.show_texts()
-        if self.looks % CURVES == 0 or settled:
+        if self.looks % CURVES == TEXTS // 2 or settled:
             self._history.show(state.history)
             self._gpu_text = self._gpu.read() if self._gpu else ""
             if self._log.display:

@@ -35,6 +35,6 @@ def prepare(env: MutableMapping[str, str]) -> None:
     """Set what Textual reads at its import. An empty NO_COLOR means colours, as its own standard says."""
     if env.get("NO_COLOR") == "":
         del env["NO_COLOR"]
-    env.setdefault("TEXTUAL_FPS", "30")  # frames come at 10 a second; at 15 a key could wait 67 ms for its repaint
+    env.setdefault("TEXTUAL_FPS", "60")  # not for the bars, which move at 10: a key waits for the next of these
     env.setdefault("TEXTUAL_ANIMATIONS", "none")
     env.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")

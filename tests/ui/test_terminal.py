@@ -33,4 +33,4 @@ def test_an_empty_no_color_means_colours_and_the_users_own_settings_stand() -> N
     env = {"NO_COLOR": "1"}
     terminal.prepare(env)
     assert env["NO_COLOR"] == "1"
-    assert env["TEXTUAL_FPS"] == "30"
+    assert env["TEXTUAL_FPS"] == "60"
