@@ -1,0 +1,233 @@
+"""One optimizer's steps: what is measured before and after each.
+
+The gradients are read when the step begins, or, where a loop clips them, just before that; where the step evaluates a closure
+(LBFGS), after its first evaluation, which is the gradient at the weights that the step starts from.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gradtui.probe import Probe
+from gradtui.probe.extremes import Scaling
+from gradtui.probe.measure import Collected
+from gradtui.watching.meter import Meter
+
+_CLIPPED_BY = 2
+"""Clipping by norm raises a tensor's version by 1, by value by 2. A new gradient in the same tensor raises it further."""
+
+
+class Owner(Protocol):
+    """What a clock tells, and asks, its run."""
+
+    meter: Meter
+
+    def guard(self, act: Callable[..., object], *args: object) -> None:
+        """Call `act`; whatever it raises ends the watching, not the training."""
+
+    def gradients_ready(self) -> None:
+        """The gradients of a step are there, and nothing has been measured of it yet."""
+
+    def stepped(self, clock: Clock) -> None:
+        """The optimizer has made a step."""
+
+
+@dataclass
+class Part:
+    """One optimizer's share of a frame, on its way to the host."""
+
+    collected: Collected
+    names: list[str]
+    """Of the further values that travel with it."""
+    lr: float | None
+
+
+class Clock:
+    """Watches `optimizer`; `probe` measures the rows that are its own. `label` tells several apart."""
+
+    def __init__(self, label: str, optimizer: Optimizer, probe: Probe, owner: Owner) -> None:
+        self.label = label
+        self.optimizer = optimizer
+        self.probe = probe
+        self.part: Part | None = None
+        self.last_step = 0
+        """The run's step at which it last stepped."""
+        self.skipped = 0
+        self.armed = False
+        self.scaler: torch.amp.GradScaler | None = None
+        self._owner = owner
+        self._steps = 0
+        self._steps_before_scaler = 0
+        self._measured = False
+        self._clipped: tuple[nn.Parameter, weakref.ref[Tensor], int] | None = None
+        """One of the gradients that were measured before clipping, as it was then."""
+        self._norms_took: float | None = None
+        self._skipped_on_device: Tensor | None = None
+        self._further: dict[str, Tensor] | None = None
+        self._lr: float | None = None
+        self._loss: Tensor | None = None
+        """What a closure returned."""
+        self._handles = [
+            optimizer.register_step_pre_hook(self._before),
+            optimizer.register_step_post_hook(self._after),
+        ]
+
+    def leave(self) -> None:
+        """Take the hooks away."""
+        for handle in self._handles:
+            handle.remove()
+        self.probe.disarm()
+
+    def arm(self, forward: bool) -> None:
+        """Make its next step a part of a frame."""
+        self.armed, self.part = True, None
+        self.probe.arm(forward)
+
+    def disarm(self) -> None:
+        self.armed = False
+        self.probe.disarm()
+
+    # -- the optimizer's hooks --------------------------------------------------------------------------------------
+
+    def _before(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        closure = kwargs.get("closure") or next(iter(args[1:]), None)
+        if not callable(closure):
+            self._owner.guard(self._measure)
+            return None
+        watched = self._measured_once(closure)
+        if "closure" in kwargs:
+            return args, kwargs | {"closure": watched}
+        return (args[0], watched, *args[2:]), kwargs
+
+    def _measured_once(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        evaluated = False
+
+        def watched() -> Any:
+            nonlocal evaluated
+            result = closure()
+            if not evaluated:
+                evaluated = True
+                self._loss = result.detach() if isinstance(result, Tensor) and result.numel() == 1 else None
+                self._owner.guard(self._measure)
+            return result
+
+        return watched
+
+    def _after(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._owner.guard(self._finish)
+
+    # -- what other parts of the loop do ----------------------------------------------------------------------------
+
+    def clipping(self, gradients: Sequence[Tensor]) -> None:
+        self._owner.guard(self._before_clipping, gradients)
+
+    def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
+        if optimizer is self.optimizer:
+            self.scaler = scaler if scaler.is_enabled() else None
+            self._steps_before_scaler = self._steps
+
+    def scaler_stepped(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
+        if optimizer is self.optimizer and self._steps == self._steps_before_scaler:
+            self._owner.guard(self._left_out)
+
+    # -- a step -----------------------------------------------------------------------------------------------------
+
+    def _before_clipping(self, gradients: Sequence[Tensor]) -> None:
+        first = next(iter(gradients), None)
+        parameter = next((parameter for parameter in self.probe.parameters if parameter.grad is first), None)
+        if first is None or parameter is None:
+            return
+        if not self._only_clipped_since():
+            self._forget_measurement()
+            self._take_norms(None)
+            self._clipped = parameter, weakref.ref(first), first._version
+        elif self._clipped is not None and self._clipped[0] is parameter:
+            self._clipped = parameter, weakref.ref(first), first._version
+
+    def _only_clipped_since(self) -> bool:
+        """Whether the gradients that were measured before clipping are still this step's."""
+        if self._clipped is None:
+            return False
+        parameter, gradient, version = self._clipped
+        return parameter.grad is not None and parameter.grad is gradient() and parameter.grad._version - version <= _CLIPPED_BY
+
+    def _measure(self) -> None:
+        scaling = self._scaling()
+        if scaling is not None or not self._only_clipped_since():
+            self._forget_measurement()
+            self._take_norms(scaling)
+        if self.armed:
+            self._prepare_part(scaling)
+        if scaling is not None:
+            skipped = (scaling.skipped > 0).float()
+            self._skipped_on_device = skipped if self._skipped_on_device is None else self._skipped_on_device + skipped
+
+    def _take_norms(self, scaling: Scaling | None) -> None:
+        self._owner.gradients_ready()
+        started = self._owner.meter.now()
+        self._norms_took = None
+        if self.armed or self._steps % self._owner.meter.stride == 0:
+            self.probe.measure_gradients(scaling)
+            self._measured = True
+        self._norms_took = self._owner.meter.spend(started)
+
+    def _forget_measurement(self) -> None:
+        if self._measured:
+            self.probe.forget_gradients()
+        self._measured, self._clipped = False, None
+
+    def _prepare_part(self, scaling: Scaling | None) -> None:
+        """What only this moment can tell: the clipped norm, the loss scale, the learning rate, and the weights before the update."""
+        started = self._owner.meter.now()
+        further: dict[str, Tensor] = {}
+        if self._clipped is not None and (norm := self.probe.total_norm()) is not None:
+            further["clipped_norm"] = norm
+        if (scale := getattr(self.scaler, "_scale", None)) is not None:
+            further["loss_scale"] = scale
+        if scaling is not None:
+            further |= {"grad_scale": scaling.scale, "left_out": scaling.skipped}
+        if self._skipped_on_device is not None:
+            further["skipped"] = self._skipped_on_device
+        if self._loss is not None:
+            further["loss"] = self._loss
+        lr = self.optimizer.param_groups[0].get("lr") if self.optimizer.param_groups else None
+        if isinstance(lr, Tensor):
+            further["lr"] = lr
+        self._lr = float(lr) if isinstance(lr, int | float) else None
+        # A copy: the scale and the learning rate are changed in place before the frame is sent.
+        self._further = {name: value.detach().reshape(1).double().clone() for name, value in further.items()}
+        self.probe.before_update()
+        self._owner.meter.add(self.probe.seconds)
+        self._owner.meter.spend(started)
+
+    def _finish(self) -> None:
+        started = self._owner.meter.now()
+        framed = self._further is not None
+        if self._further is not None:
+            names = list(self._further)
+            self.part = Part(self.probe.send(list(self._further.values())), names, self._lr)
+            self._further, self.armed = None, False
+        self._steps += 1
+        if not framed:
+            self._owner.meter.step_taken(self._norms_took if self._measured else None)
+        self._measured, self._clipped = False, None
+        self._owner.stepped(self)
+        self._owner.meter.spend(started)
+
+    def _left_out(self) -> None:
+        """The scaler found a gradient that was not finite: what it does about it is its own business, and no alarm."""
+        self._forget_measurement()
+        self.skipped += 1
+        self.probe.start_over_at_next_forward()
+
+    def _scaling(self) -> Scaling | None:
+        """How the gradients are still scaled: a fused optimizer unscales them itself."""
+        scale, skipped = getattr(self.optimizer, "grad_scale", None), getattr(self.optimizer, "found_inf", None)
+        return Scaling(scale, skipped) if isinstance(scale, Tensor) and isinstance(skipped, Tensor) else None

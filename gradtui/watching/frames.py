@@ -1,0 +1,106 @@
+"""From the optimizers' parts and what the loop logged to one frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from gradtui.probe.table import Copy
+from gradtui.stream.events import Frame, Numbers
+from gradtui.watching.clock import Clock, Part
+
+Logged = float | Copy
+"""What the loop logged: a number, or one on its way from the device."""
+
+_SCALED = ("delta_rms",)
+_SCALED_UNTIL_THE_UPDATE = ("grad_max",)
+_OF_GRADIENTS = ("delta_rms", "grad_norm", "grad_rms", "grad_max", "grad_zero", "grad_nonfinite")
+
+
+@dataclass
+class Draft:
+    """A frame that is not complete yet: numbers are on their way, or the loop has not logged its loss."""
+
+    step: int
+    time: float
+    steps_per_second: float | None
+    parts: dict[Clock, Part]
+    metrics: dict[str, float]
+    logged: dict[str, Logged] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        copies = [value for value in self.logged.values() if isinstance(value, Copy)]
+        return all(part.collected.ready for part in self.parts.values()) and all(copy.ready for copy in copies)
+
+
+def number(value: float | Tensor) -> Logged:
+    """A logged value; a tensor that is on a device is sent for, so that nobody waits."""
+    return Copy(value.detach().reshape(-1)[:1].double()) if isinstance(value, Tensor) else float(value)
+
+
+def finish(draft: Draft, clocks: Sequence[Clock], rows: int) -> Frame:
+    """The frame, with the clocks' rows in the order of the layers; `rows`: how many there are."""
+    logged = {name: value.read()[0] if isinstance(value, Copy) else value for name, value in draft.logged.items()}
+    loss = logged.pop("loss", None)
+    fields: dict[str, Numbers] = {}
+    totals: list[tuple[float | None, float | None]] = []
+    metrics = dict(draft.metrics)
+    lr = None
+    for index, clock in enumerate(clocks):
+        part = draft.parts.get(clock)
+        if part is None:
+            totals.append((None, None))
+            continue
+        found, further = _read(part)
+        for name, numbers in found.items():
+            if numbers:
+                whole = fields.setdefault(name, [None] * rows)
+                for place, value in zip(clock.probe.places, numbers, strict=True):
+                    whole[place] = value
+        totals.append((_total(found.get("grad_norm", [])), further.get("clipped_norm")))
+        metrics |= _amp(clock, further, "" if len(clocks) == 1 else f"{clock.label} ")
+        part_lr = further.get("lr", part.lr)
+        if index == 0:
+            lr, loss = part_lr, further.get("loss") if loss is None else loss
+        if len(clocks) > 1:
+            metrics |= {f"{clock.label} gradient": total for total in totals[-1][:1] if total is not None}
+    total, clipped = next((pair for pair in totals if pair[0] is not None), (None, None))
+    return Frame(
+        step=draft.step,
+        time=draft.time,
+        loss=loss,
+        metrics=metrics | logged,
+        lr=lr,
+        steps_per_second=draft.steps_per_second,
+        total_norm=total,
+        clipped_norm=total if clipped is None else clipped,
+        **fields,
+    )
+
+
+def _read(part: Part) -> tuple[dict[str, Numbers], dict[str, float]]:
+    """The part's fields in the gradients' true scale, and its further values by name."""
+    found, values = part.collected.read()
+    further = dict(zip(part.names, values, strict=True))
+    if further.get("left_out"):  # what an infinite gradient looks like says nothing of the training: the step is not made
+        return {name: [] if name in _OF_GRADIENTS else numbers for name, numbers in found.items()}, further
+    for names, scale in ((_SCALED, further.get("loss_scale")), (_SCALED_UNTIL_THE_UPDATE, further.get("grad_scale"))):
+        for name in names if scale else ():
+            found[name] = [None if value is None else value / (scale or 1) for value in found[name]]
+    return found, further
+
+
+def _amp(clock: Clock, further: Mapping[str, float], prefix: str) -> dict[str, float]:
+    if "loss_scale" not in further:
+        return {}
+    return {f"{prefix}loss_scale": further["loss_scale"], f"{prefix}skipped": clock.skipped + further.get("skipped", 0.0)}
+
+
+def _total(norms: Numbers) -> float | None:
+    """The norm of all gradients; None when there is none."""
+    present = [norm for norm in norms if norm is not None]
+    return math.hypot(*present) if present else None

@@ -1,0 +1,299 @@
+"""The handle of a watched training: its clocks, its recording, and what keeps both away from the loop."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gradtui.probe import Probe
+from gradtui.probe.rows import Row
+from gradtui.stream.events import End, Hello, Layer, Log
+from gradtui.stream.run_directory import RunDirectory
+from gradtui.stream.writer import EventWriter
+from gradtui.watching import frames, ownership, seams
+from gradtui.watching.clock import Clock
+from gradtui.watching.frames import Draft
+from gradtui.watching.hello import make_hello
+from gradtui.watching.meter import Meter
+
+_PATIENCE = 50
+"""Steps that a frame waits for an optimizer that does not step."""
+_LOGGED = 100
+"""Metrics that are kept, by name."""
+
+
+class Run:
+    """A training that is being watched; what `gradtui.watch` returns. Use it in a `with` statement, or forget it: it ends with the process.
+
+    `directory` is the run directory, None where nothing could be recorded; `active` says whether anything still is.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, nn.Module],
+        optimizers: Sequence[Optimizer],
+        directory: RunDirectory | None,
+        name: str,
+        meter: Meter,
+        every: int | None,
+    ) -> None:
+        self.directory = directory
+        self.active = directory is not None
+        self.meter = meter
+        self.step = 0
+        """The step that is being made, or was made last. A step is over when an optimizer begins its next one."""
+        self._name = name
+        self._every = every
+        self._pid = os.getpid()
+        self._started = self._frame_at = meter.now()
+        self._frame_step = -1
+        self._optimizers = list(optimizers)
+        self._networks = dict(models)
+        self._hello: Hello | None = None
+        self._attempt = 0
+        self._discovery = ExitStack()
+        self._in_step: set[Clock] = set()
+        self._armed_at: int | None = None
+        self._due_at = 0
+        self._share = 0.0
+        self._drafts: list[Draft] = []
+        self._values: dict[str, float | Tensor] = {}
+        self._logs_before_step: bool | None = None
+        self._clocks: list[Clock] = []
+        if directory is None:
+            return
+        self._writer = EventWriter(directory.events)
+        self._clocks = self._make_clocks()
+        self._discover()
+        for clock in self._clocks:
+            seams.listen(clock)
+        atexit.register(self._at_exit)
+
+    # -- for the loop ----------------------------------------------------------------------------------------------
+
+    def log(self, loss: float | Tensor | None = None, **metrics: float | Tensor) -> None:
+        """Show `loss` and `metrics` beside the gradients: single numbers, as floats or tensors. Call it anywhere in the loop, as often
+        as you like. A tensor on a GPU is fetched without waiting, and only when a frame needs it."""
+        self.guard(self._log, metrics if loss is None else {"loss": loss} | metrics)
+
+    def close(self) -> None:
+        """The training is over: record its end and take every hook away. Called again, it does nothing."""
+        self.guard(self._close, End(reason="finished", step=self._last_step))
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.guard(self._close, self._end_after(error))
+
+    # -- for the clocks --------------------------------------------------------------------------------------------
+
+    def guard(self, act: Callable[..., object], *args: object) -> None:
+        """Call `act`; whatever it raises ends the watching with one warning, not the training. In a forked process it is not called."""
+        if not self.active or os.getpid() != self._pid:
+            return
+        try:
+            act(*args)
+        except Exception as error:
+            self._give_up(f"{type(error).__name__}: {error}", traceback.format_exc())
+
+    def gradients_ready(self) -> None:
+        started = self.meter.now()
+        if self._hello is None:
+            self._begin()
+        self._write_drafts()
+        self.meter.spend(started)
+
+    def stepped(self, clock: Clock) -> None:
+        if clock in self._in_step:
+            self.step += 1
+            self._in_step.clear()
+        self._in_step.add(clock)
+        clock.last_step = self.step
+        for other in self._clocks:
+            if other is not clock and other.armed:
+                other.probe.start_over_at_next_forward()
+        if self._armed_at is not None and self._all_here():
+            self._draft()
+        if self._hello is not None and self._armed_at is None and self._wants_frame():
+            self._arm(self.step + 1, self._forward)
+
+    # -- beginning -------------------------------------------------------------------------------------------------
+
+    def _make_clocks(self) -> list[Clock]:
+        models = ownership.with_outsiders(self._networks, self._optimizers)
+        owned = [set(ownership.parameters_of(optimizer)) for optimizer in self._optimizers]
+        self._models = models
+
+        def keeper(place: int) -> Callable[[Row], bool]:
+            return lambda row: ownership.owner_of(row, models, owned) == place
+
+        names = ownership.labels(self._networks, self._optimizers)
+        pairs = zip(names, self._optimizers, strict=True)
+        return [Clock(name, optimizer, Probe(models, keeper(place)), self) for place, (name, optimizer) in enumerate(pairs)]
+
+    def _discover(self) -> None:
+        """Find the rows in the forward passes until the next step begins."""
+        for clock in self._clocks:
+            self._discovery.enter_context(clock.probe.discovering())
+
+    def _begin(self) -> None:
+        self._discovery.close()
+        layers: dict[int, Layer] = {}
+        for clock in self._clocks:
+            layers |= dict(zip(clock.probe.places, clock.probe.layers, strict=True))
+        self._rows = len(layers)
+        self._signature = self._parameters()
+        self._forward = any(clock.probe.reached for clock in self._clocks)
+        rows = [layers[place] for place in sorted(layers)]
+        self._hello = make_hello(self._name, self._networks, self._optimizers, rows, self._attempt, self._forward)
+        self._writer.append(self._hello)
+        if not self._forward:
+            self._writer.append(Log(text=f"gradtui: {NOTHING_REACHED}"))
+        self._arm(self.step, forward=False)  # this step's forward pass is over
+
+    def _parameters(self) -> list[tuple[int, bool]]:
+        models = [parameter for model in self._networks.values() for parameter in model.parameters()]
+        owned = [parameter for optimizer in self._optimizers for parameter in ownership.parameters_of(optimizer)]
+        return [(id(parameter), parameter.requires_grad) for parameter in models + owned]
+
+    def _look_again(self) -> None:
+        """Modules or parameters came or went, or were frozen: the rows are found anew in the next step."""
+        for clock in self._clocks:
+            clock.leave()
+            seams.leave(clock)
+        self._clocks = self._make_clocks()
+        for clock in self._clocks:
+            seams.listen(clock)
+        self._in_step.clear()
+        self.step += 1
+        self._hello, self._armed_at = None, None
+        self._attempt += 1
+        self._discover()
+
+    # -- frames ----------------------------------------------------------------------------------------------------
+
+    def _wants_frame(self) -> bool:
+        return self.step + 1 >= self._due_at if self._every else self.meter.may_look
+
+    def _arm(self, step: int, forward: bool) -> None:
+        """Make a frame of `step`; without `forward`, only of what there is after its forward passes."""
+        self._share = self.meter.begin_frame()
+        self._armed_at = step
+        if self._every:
+            self._due_at = (step // self._every + 1) * self._every
+        for clock in self._clocks:
+            clock.arm(forward)
+
+    def _all_here(self) -> bool:
+        """Whether every optimizer has made its part of the frame, or is not going to."""
+        waited = self.step - (self._armed_at or 0) >= _PATIENCE
+        missing = [clock for clock in self._clocks if clock.part is None]
+        return len(missing) < len(self._clocks) and (waited or all(self.step - clock.last_step > _PATIENCE for clock in missing))
+
+    def _draft(self) -> None:
+        """The frame's measurements are made: what is left is to fetch them."""
+        now = self.meter.now()
+        elapsed, steps = now - self._frame_at, self.step - self._frame_step
+        parts = {clock: clock.part for clock in self._clocks if clock.part is not None}
+        metrics = {"watch_share": round(self._share, 4)} | ({"norms_every": float(self.meter.stride)} if self.meter.stride > 1 else {})
+        rate = round(steps / elapsed, 2) if elapsed > 0 and self._frame_step >= 0 else None
+        self._drafts.append(Draft(self.step, round(now - self._started, 4), rate, parts, metrics))
+        self._frame_at, self._frame_step, self._armed_at = now, self.step, None
+        for clock in self._clocks:
+            clock.disarm()
+            clock.part = None
+        if self._logs_before_step:
+            self._take_values()
+            self._write_drafts()
+        if self._parameters() != self._signature:
+            self._write_drafts(wait=True)
+            self._look_again()
+
+    def _take_values(self) -> None:
+        """What was logged goes into the newest frame."""
+        self._drafts[-1].logged |= {name: frames.number(value) for name, value in self._values.items()}
+        self._values.clear()
+
+    def _write_drafts(self, wait: bool = False) -> None:
+        while self._drafts and (wait or self._drafts[0].ready):
+            if self._values and len(self._drafts) == 1 and not self._logs_before_step:
+                self._take_values()
+            draft = self._drafts.pop(0)
+            self._writer.append(frames.finish(draft, self._clocks, self._rows))
+            if not self._writer_has_file():
+                self._give_up(f"{self.directory and self.directory.path}: the run directory is gone")
+
+    def _writer_has_file(self) -> bool:
+        return self.directory is not None and self.directory.events.exists()
+
+    def _log(self, values: Mapping[str, float | Tensor]) -> None:
+        if self._logs_before_step is None:
+            # A loop that logs before its first step does so before every step; what it logs after one is of the next.
+            self._logs_before_step = self._hello is None
+        for name, value in values.items():
+            if name in self._values or len(self._values) < _LOGGED:
+                self._values[name] = value.detach() if isinstance(value, Tensor) else float(value)
+        if not self._logs_before_step and self._drafts and self._drafts[-1].step == self.step:
+            self._take_values()
+            self._write_drafts()
+
+    # -- ending ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _last_step(self) -> int:
+        return self.step if self._in_step or self.step else -1
+
+    def _end_after(self, error: BaseException | None) -> End:
+        if error is None or (isinstance(error, SystemExit) and not error.code):
+            return End(reason="finished", step=self._last_step)
+        if isinstance(error, KeyboardInterrupt):
+            return End(reason="stopped", step=self._last_step)
+        return End(reason="crashed", step=self._last_step, error=f"{type(error).__name__}: {error}"[:2000])
+
+    def _at_exit(self) -> None:
+        # Set by the interpreter when it printed the exception that ended the program.
+        self.guard(self._close, self._end_after(getattr(sys, "last_value", None)))
+
+    def _close(self, end: End) -> None:
+        if self._hello is None:
+            self._begin()
+        self._write_drafts(wait=True)
+        self._leave()
+        self._writer.append(end)
+        self._writer.close()
+
+    def _leave(self) -> None:
+        self.active = False
+        self._discovery.close()
+        for clock in self._clocks:
+            clock.leave()
+            seams.leave(clock)
+        atexit.unregister(self._at_exit)
+
+    def _give_up(self, why: str, details: str = "") -> None:
+        self._leave()
+        for line in details.splitlines():
+            self._writer.append(Log(text=line))
+        self._writer.append(End(reason="stopped", step=self._last_step, error=f"gradtui stopped watching: {why}"[:2000]))
+        complain(f"gradtui stopped watching: {why}; the training goes on")
+
+
+NOTHING_REACHED = "no module of the model was seen to be called (it is compiled): no delta and no activations; the gradients are exact"
+
+
+def complain(text: str) -> None:
+    """Warn, once and without ever raising: warnings may have been made errors."""
+    try:
+        warnings.warn(text, stacklevel=2)
+    except Warning:
+        print(text, file=sys.stderr)

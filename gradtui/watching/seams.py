@@ -1,0 +1,90 @@
+"""What optimizer hooks cannot see: gradients before they are clipped, and steps that a GradScaler leaves out.
+
+Clipping changes gradients in place before the optimizer's hooks run, and a scaler that found an infinite gradient never calls the
+optimizer. So while anything is watched, two functions of torch are passed through a wrapper that tells the watchers and calls the
+original with the same arguments: the one by which `clip_grad_norm_` and `clip_grad_value_` group the gradients before they change
+them (so it does not matter how a loop imported those), and `GradScaler.step`. Both are put back when the last watcher leaves. With a
+torch that has no such function, nothing is wrapped: then only what the optimizer gets is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad
+
+GROUPING = "_group_tensors_by_device_and_dtype"
+
+
+class Listener(Protocol):
+    """Told of what happens to gradients; must not raise."""
+
+    def clipping(self, gradients: Sequence[Tensor]) -> None:
+        """These are about to be clipped, or their norm to be taken."""
+
+    def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> None:
+        """`scaler.step(optimizer)` begins."""
+
+    def scaler_stepped(self, scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> None:
+        """`scaler.step(optimizer)` has ended, with or without a step of the optimizer."""
+
+
+_listeners: list[Listener] = []
+_originals: dict[str, Callable[..., Any]] = {}
+
+
+def listen(listener: Listener) -> None:
+    if not _listeners:
+        _wrap()
+    _listeners.append(listener)
+
+
+def leave(listener: Listener) -> None:
+    if listener in _listeners:
+        _listeners.remove(listener)
+        if not _listeners:
+            _unwrap()
+
+
+def _wrap() -> None:
+    _originals["step"] = torch.amp.GradScaler.step
+    torch.amp.GradScaler.step = _told_of_steps(torch.amp.GradScaler.step)  # type: ignore[method-assign]
+    if grouping := getattr(clip_grad, GROUPING, None):
+        _originals[GROUPING] = grouping
+        setattr(clip_grad, GROUPING, _told_of_clipping(grouping))
+
+
+def _unwrap() -> None:
+    torch.amp.GradScaler.step = _originals.pop("step")  # type: ignore[method-assign]
+    if grouping := _originals.pop(GROUPING, None):
+        setattr(clip_grad, GROUPING, grouping)
+
+
+def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(grouping)
+    def group(tensors: Sequence[Sequence[Tensor]], *args: Any, **kwargs: Any) -> Any:
+        if not torch.compiler.is_compiling():
+            for listener in tuple(_listeners):
+                listener.clipping(tensors[0])
+        return grouping(tensors, *args, **kwargs)
+
+    return group
+
+
+def _told_of_steps(step: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(step)
+    def stepping(scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
+        told = tuple(_listeners)
+        for listener in told:
+            listener.scaler_stepping(scaler, optimizer)
+        try:
+            return step(scaler, optimizer, *args, **kwargs)
+        finally:
+            for listener in told:
+                listener.scaler_stepped(scaler, optimizer)
+
+    return stepping

@@ -1,0 +1,203 @@
+"""How a watched run begins and ends, and that the loop under it never notices."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import clip_grad
+
+import gradtui
+from gradtui.stream.events import Log
+from gradtui.watching import Run, seams
+from tests.command import environment
+from tests.command import gradtui as command
+from tests.probe.steps import count_hooks
+from tests.watch.recordings import Recording
+
+SCRIPT = """
+import sys, time, torch, gradtui
+model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
+optimizer = torch.optim.SGD(model.parameters(), 0.01)
+run = gradtui.watch(model, optimizer, run_dir={path!r}, every=1)
+for step in range({steps}):
+    optimizer.zero_grad()
+    loss = model(torch.randn(8, 4)).square().mean()
+    loss.backward()
+    optimizer.step()
+    run.log(loss=loss)
+{then}
+"""
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 2))
+
+
+def train(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int, run: Run | None = None) -> None:
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = model(torch.randn(16, 4)).square().mean()
+        loss.backward()
+        clip_grad.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+        if run is not None:
+            run.log(loss=loss)
+
+
+def script(path: Path, steps: int, then: str) -> list[str]:
+    return [sys.executable, "-c", SCRIPT.format(path=str(path), steps=steps, then=then)]
+
+
+def test_a_watched_training_ends_in_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
+    weights = []
+    for watched in (False, True):
+        model = network()
+        optimizer = torch.optim.AdamW(model.parameters(), 0.01)
+        run = gradtui.watch(model, optimizer, run_dir=tmp_path, every=2) if watched else None
+        train(model, optimizer, 20, run)
+        if run is not None:
+            run.close()
+        weights.append([parameter.detach().clone() for parameter in model.state_dict().values()])
+    assert len(Recording(tmp_path).frames) >= 9
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+def test_nothing_is_left_behind_by_a_closed_run(tmp_path: Path) -> None:
+    model, grouping, scaler_step = network(), vars(clip_grad)[seams.GROUPING], torch.amp.GradScaler.step
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=2) as run:
+        train(model, optimizer, 2)
+        assert count_hooks(model) > 0, "armed for the next step"
+        assert vars(clip_grad)[seams.GROUPING] is not grouping
+    run.close()
+    run.log(loss=1.0)
+    assert count_hooks(model) == len(optimizer._optimizer_step_pre_hooks) == len(optimizer._optimizer_step_post_hooks) == 0
+    assert vars(clip_grad)[seams.GROUPING] is grouping
+    assert torch.amp.GradScaler.step is scaler_step
+    events = len(Recording(tmp_path).events)
+    train(model, optimizer, 4)
+    assert len(Recording(tmp_path).events) == events
+
+
+def test_watching_an_optimizer_again_closes_the_former_run(tmp_path: Path) -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    first = gradtui.watch(model, optimizer, run_dir=tmp_path / "a", every=1)
+    train(model, optimizer, 2)
+    second = gradtui.watch(model, optimizer, run_dir=tmp_path / "b", every=1)
+    train(model, optimizer, 3)
+    second.close()
+    assert not first.active
+    assert [Recording(tmp_path / name).end.step for name in ("a", "b")] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "text"),
+    [(ValueError("nonsense"), "crashed", "ValueError: nonsense"), (KeyboardInterrupt(), "stopped", ""), (SystemExit(0), "finished", "")],
+)
+def test_a_loop_that_raises_ends_its_run_and_still_raises(tmp_path: Path, error: BaseException, reason: str, text: str) -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+
+    def loop() -> None:
+        with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
+            train(model, optimizer, 3)
+            raise error
+
+    with pytest.raises(type(error)):
+        loop()
+    end = Recording(tmp_path).end
+    assert (end.reason, end.error, end.step) == (reason, text, 2)
+
+
+@pytest.mark.parametrize(("then", "reason", "code"), [("", "finished", 0), ("1 / 0", "crashed", 3)], ids=["falls off its end", "raises"])
+def test_a_script_that_never_closes_its_run(tmp_path: Path, then: str, reason: str, code: int) -> None:
+    subprocess.run(script(tmp_path / "run", 3, then), env=environment(tmp_path), stderr=subprocess.DEVNULL, timeout=300)
+    recording = Recording(tmp_path / "run")
+    assert recording.end.reason == reason
+    assert [frame.step for frame in recording.frames] == [0, 1, 2]
+    assert all(frame.loss is not None for frame in recording.frames)
+    assert command(tmp_path, "attach", tmp_path / "run", "--headless").returncode == code
+
+
+def test_a_killed_script_leaves_a_recording_that_says_where_it_was(tmp_path: Path) -> None:
+    with subprocess.Popen(script(tmp_path / "run", 5, "print('ready', flush=True); time.sleep(300)"), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGKILL)
+    attached = command(tmp_path, "attach", tmp_path / "run", "--headless")
+    assert attached.returncode == 3
+    assert "gone" in attached.stderr or "ended" in attached.stderr, attached.stderr
+    assert [frame.step for frame in Recording(tmp_path / "run").frames][:4] == [0, 1, 2, 3]
+
+
+def test_a_failure_of_its_own_switches_it_off_with_one_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    run = gradtui.watch(model, optimizer, run_dir=tmp_path, every=1)
+    train(model, optimizer, 2)
+    run._clocks[0].probe._norms.parameters.append(object())  # type: ignore[arg-type]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        train(model, optimizer, 3, run)
+    assert len(caught) == 1
+    assert "gradtui stopped watching: AttributeError" in str(caught[0].message)
+    assert not run.active
+    recording = Recording(tmp_path)
+    assert "gradtui stopped watching" in recording.end.error
+    assert any(isinstance(event, Log) and "Traceback" in event.text for event in recording.events)
+
+
+def test_warnings_that_are_errors_do_not_reach_the_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    run = gradtui.watch(model, optimizer, run_dir=tmp_path, every=1)
+    train(model, optimizer, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shutil.rmtree(tmp_path)
+        train(model, optimizer, 3)
+    assert not run.active
+    assert "gradtui stopped watching" in capsys.readouterr().err
+
+
+def test_a_run_directory_that_vanishes_ends_the_watching_not_the_training(tmp_path: Path) -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    run = gradtui.watch(model, optimizer, run_dir=tmp_path / "run", every=1)
+    train(model, optimizer, 2)
+    shutil.rmtree(tmp_path / "run")
+    with pytest.warns(UserWarning, match="the run directory is gone"):
+        train(model, optimizer, 3)
+    assert not run.active
+    assert count_hooks(model) == 0
+
+
+def test_nowhere_to_record_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with pytest.warns(UserWarning, match="cannot record"), gradtui.watch(model, optimizer, run_dir=tmp_path) as run:
+        train(model, optimizer, 2, run)
+    assert run.directory is None
+    assert len(optimizer._optimizer_step_pre_hooks) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"every": 0}, "every is 0"), ({"rate": 0.0}, "rate is 0"), ({"share": 2.0}, "share is 2"), ({"optimizer": "adam"}, "holds a str")],
+)
+def test_arguments_that_cannot_be_right_are_refused(arguments: dict[str, object], message: str) -> None:
+    model = network()
+    call = {"model": model, "optimizer": torch.optim.SGD(model.parameters(), 0.01)} | arguments
+    with pytest.raises((TypeError, ValueError), match=message):
+        gradtui.watch(**call)  # type: ignore[arg-type]
