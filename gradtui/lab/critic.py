@@ -29,7 +29,7 @@ class Critic(Learner):
         super().__init__(model, settings, look, group="critic")
         self._bound = math.inf
         """No parameter is larger."""
-        self._random = torch.Generator(next(model.parameters()).device).manual_seed(seed)
+        self.random = torch.Generator(next(model.parameters()).device).manual_seed(seed)
         self.set_lipschitz()
 
     def learn(self, real: Tensor, generated: Tensor, *, measure: bool) -> Measured | None:
@@ -114,7 +114,7 @@ class Critic(Learner):
 
     def _slope_penalty(self, real: Tensor, generated: Tensor) -> Gradients:
         """The gradient of λ·E(‖∇D(x̂)‖ − 1)² for each parameter it depends on, x̂ drawn between real and generated points."""
-        share = torch.rand(len(real), 1, generator=self._random, device=real.device, dtype=real.dtype)
+        share = torch.rand(len(real), 1, generator=self.random, device=real.device, dtype=real.dtype)
         slopes = _slopes(self.model, share * real + (1 - share) * generated, create_graph=True)
         penalty = float(self._settings["penalty_weight"]) * (slopes - 1).square().mean()
         parameters = list(self.model.parameters())

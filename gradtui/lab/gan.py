@@ -68,6 +68,21 @@ class GanSession:
             return None
         return replace(critic, layers={name: numbers + generator.layers[name] for name, numbers in critic.layers.items()})
 
+    @property
+    def learners(self) -> list[Learner]:
+        return [self.critic, self.generator]
+
+    @property
+    def generators(self) -> list[torch.Generator]:
+        """Sources of random numbers of its own, beside torch's and the batches'."""
+        return [self._random, self.critic.random]
+
+    def pass_over(self, steps: int) -> None:
+        """Count `steps` more steps as taken, their batches with them."""
+        for _ in range(steps * self._critic_updates):
+            next(self._batches)
+        self.step += steps
+
     @torch.no_grad()
     def evaluate(self) -> None:
         """Bring `metrics` up to date: `sw1` is how far the generated points are from the test set's, 0 is there;

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gradtui.lab import optimizers, precision, surgery
+from gradtui.lab.learner_state import LearnerState, copied, put_tensors, tensors
 from gradtui.lab.models import parts
 from gradtui.probe import Probe
 from gradtui.stream.events import Numbers, Value
@@ -97,6 +98,30 @@ class Learner:
         layers["delta_rms"] = precision.unscaled(layers["delta_rms"], scale)
         loss_value, total, clipped = scalars.tolist()
         return Measured(loss_value, total, clipped, self.optimizer.param_groups[0]["lr"], layers)
+
+    # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    def state(self) -> LearnerState:
+        """All that its next update depends on beside the settings, copied."""
+        names: dict[Tensor, str] = {parameter: name for name, parameter in self.model.named_parameters()}
+        return LearnerState(
+            tensors=tensors(self.model),
+            parameters=[names[parameter] for parameter in self._parameters],
+            optimizer={names[parameter]: copied(values) for parameter, values in self.optimizer.state.items()},
+            updates=self._updates,
+            warmup_began=self._warmup_began,
+        )
+
+    def load(self, state: LearnerState) -> None:
+        """Go on from `state`, taken of a learner of the same network under the settings in force here."""
+        put_tensors(self.model, state.tensors)
+        found = dict(self.model.named_parameters())
+        # In their order then: spectral normalisation taken off leaves another, and norms are summed in it.
+        self._parameters = [found[name] for name in state.parameters]
+        self.rebuild_optimizer()
+        self.optimizer.state.clear()
+        self.optimizer.state.update({found[name]: copied(values) for name, values in state.optimizer.items()})
+        self._updates, self._warmup_began = state.updates, state.warmup_began
 
     # -- toggles ---------------------------------------------------------------------------------------------------
 

@@ -46,6 +46,21 @@ class Session:
         loss = objective.loss(self.data, self.learner.model(x), y)
         return loss if self._loss_factor == 1 else loss * self._loss_factor
 
+    @property
+    def learners(self) -> list[Learner]:
+        return [self.learner]
+
+    @property
+    def generators(self) -> list[torch.Generator]:
+        """Sources of random numbers of its own, beside torch's and the batches'."""
+        return []
+
+    def pass_over(self, steps: int) -> None:
+        """Count `steps` more steps as taken, their batches with them."""
+        for _ in range(steps):
+            next(self._batches)
+        self.step += steps
+
     def evaluate(self) -> None:
         """Bring `metrics` up to date on the test set."""
         self.metrics = objective.metrics(self.data, self.learner.model)

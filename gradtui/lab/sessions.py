@@ -8,15 +8,16 @@ from typing import Protocol
 import torch
 
 from gradtui.lab.gan import GanSession
-from gradtui.lab.learner import Measured
+from gradtui.lab.learner import Learner, Measured
 from gradtui.lab.scenario import Scenario
 from gradtui.lab.session import Session
 from gradtui.stream.events import Layer, Value
 
 
 class Training(Protocol):
-    """What the loop needs of a session."""
+    """What the loop, and a checkpoint, need of a session."""
 
+    scenario: Scenario
     settings: dict[str, Value]
     step: int
     metrics: dict[str, float]
@@ -25,6 +26,14 @@ class Training(Protocol):
     def layers(self) -> list[Layer]: ...
 
     def take_step(self, *, measure: bool) -> Measured | None: ...
+
+    @property
+    def learners(self) -> list[Learner]: ...
+
+    @property
+    def generators(self) -> list[torch.Generator]: ...
+
+    def pass_over(self, steps: int) -> None: ...
 
     def evaluate(self) -> None: ...
 
