@@ -25,16 +25,18 @@ _STEPS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Scaling:
-    """Gradients that are still multiplied by the loss scale, as a fused optimizer gets them from a GradScaler."""
+    """What a GradScaler leaves to a fused optimizer: the loss scale, and whether to make the step."""
 
-    scale: Tensor
-    """One number, on the device."""
+    scale: Tensor | None
+    """One number, on the device, that the gradients are still multiplied by; None: they are unscaled already."""
     skipped: Tensor
     """One number: above 0 when a gradient was not finite, so that the optimizer will leave the step out."""
 
-    def correct(self, norms: Tensor) -> None:
-        """Unscale the norms in place; -1 stands for a step that is left out, whose norms say nothing."""
-        norms.div_(self.scale.to(norms.device)).masked_fill_(self.skipped.to(norms.device) > 0, -1)
+    def correct(self, norms: Tensor) -> Tensor:
+        """The norms unscaled; -1 stands for a step that is left out, whose norms say nothing."""
+        if self.scale is not None:
+            norms = norms / self.scale.to(norms.device)
+        return norms.masked_fill(self.skipped.to(norms.device) > 0, -1)
 
 
 class GradientNorms:
@@ -52,7 +54,7 @@ class GradientNorms:
         self._now: Tensor | None = None
 
     @torch.no_grad()
-    def measure(self, exact: bool, scaling: Scaling | None = None) -> list[Tensor | None]:
+    def measure(self, exact: bool) -> list[Tensor | None]:
         """Take this step's norms, `exact` on a frame's step; returns the gradients as they were found, in the order of `parameters`."""
         gradients = [parameter.grad for parameter in self.parameters]
         layouts = [None if gradient is None else gradient.layout for gradient in gradients]
@@ -63,11 +65,14 @@ class GradientNorms:
         if len(self._gathered) == _STEPS_AT_ONCE:
             self._fold()
         vectors = reduce.norms(gradients, self.batches) if exact else self._quick.measure(gradients)
-        if scaling is not None:
-            for vector in vectors:
-                scaling.correct(vector)
         self._gathered.append(vectors)
         return gradients
+
+    @torch.no_grad()
+    def correct(self, scaling: Scaling) -> None:
+        """Unscale the norms of the last `measure`; a step that will be left out leaves no trace in them."""
+        if self._gathered:
+            self._gathered[-1] = [scaling.correct(vector) for vector in self._gathered[-1]]
 
     def forget_step(self) -> None:
         """Take the newest step back, if its gradients were measured."""

@@ -98,14 +98,18 @@ class Probe:
         self._gradients = Gradients(self._rows)
         self._weights = Weights(self._rows)
 
-    def measure_gradients(self, scaling: Scaling | None = None) -> None:
+    def measure_gradients(self) -> None:
         """Take the gradients as they stand: norms, and on a frame's step the rest. Does not wait for the device.
 
-        (Adding up a sparse gradient's entries does, on CUDA.) Only the norms are corrected for `scaling`.
+        (Adding up a sparse gradient's entries does, on CUDA.)
         """
-        gradients = self._norms.measure(exact=self._hooks is not None, scaling=scaling)
+        gradients = self._norms.measure(exact=self._hooks is not None)
         if self._hooks is not None:
             self._gradients.describe(gradients, self._norms.batches)
+
+    def correct_norms(self, scaling: Scaling) -> None:
+        """Unscale the norms that this step's `measure_gradients` took (and nothing else that it took)."""
+        self._norms.correct(scaling)
 
     def total_norm(self) -> Tensor | None:
         """The norm of all gradients as they stand, on the device; None when there is none."""

@@ -146,7 +146,7 @@ class Clock:
             return
         if not self._only_clipped_since():
             self._forget_measurement()
-            self._take_norms(None)
+            self._take_norms()
             self._clipped = parameter, weakref.ref(first), first._version
         elif self._clipped is not None and self._clipped[0] is parameter:
             self._clipped = parameter, weakref.ref(first), first._version
@@ -160,21 +160,23 @@ class Clock:
 
     def _measure(self) -> None:
         scaling = self._scaling()
-        if scaling is not None or not self._only_clipped_since():
+        if (scaling is not None and scaling.scale is not None) or not self._only_clipped_since():
             self._forget_measurement()
-            self._take_norms(scaling)
+            self._take_norms()
+        if scaling is not None and self._measured:
+            self.probe.correct_norms(scaling)
         if self.armed:
             self._prepare_part(scaling)
         if scaling is not None:
             skipped = (scaling.skipped > 0).float()
             self._skipped_on_device = skipped if self._skipped_on_device is None else self._skipped_on_device + skipped
 
-    def _take_norms(self, scaling: Scaling | None) -> None:
+    def _take_norms(self) -> None:
         self._owner.gradients_ready()
         started = self._owner.meter.now()
         self._norms_took = None
         if self.armed or self._steps % self._owner.meter.stride == 0:
-            self.probe.measure_gradients(scaling)
+            self.probe.measure_gradients()
             self._measured = True
         self._norms_took = self._owner.meter.spend(started)
 
@@ -192,7 +194,9 @@ class Clock:
         if (scale := getattr(self.scaler, "_scale", None)) is not None:
             further["loss_scale"] = scale
         if scaling is not None:
-            further |= {"grad_scale": scaling.scale, "left_out": scaling.skipped}
+            further["left_out"] = scaling.skipped
+            if scaling.scale is not None:
+                further["grad_scale"] = scaling.scale
         if self._skipped_on_device is not None:
             further["skipped"] = self._skipped_on_device
         if self._loss is not None:
@@ -228,6 +232,6 @@ class Clock:
         self.probe.start_over_at_next_forward()
 
     def _scaling(self) -> Scaling | None:
-        """How the gradients are still scaled: a fused optimizer unscales them itself."""
-        scale, skipped = getattr(self.optimizer, "grad_scale", None), getattr(self.optimizer, "found_inf", None)
-        return Scaling(scale, skipped) if isinstance(scale, Tensor) and isinstance(skipped, Tensor) else None
+        """What a scaler has told the optimizer: a fused one unscales the gradients, and leaves a step out, by itself."""
+        skipped = getattr(self.optimizer, "found_inf", None)
+        return Scaling(getattr(self.optimizer, "grad_scale", None), skipped) if isinstance(skipped, Tensor) else None
