@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from gradtui.diagnose import profile
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Warning
-from gradtui.diagnose.words import inert, short
+from gradtui.diagnose.words import full_name, inert, short
 from gradtui.stream.events import Frame, Hello, Numbers
 
 WIDTH = 80
@@ -51,7 +51,7 @@ def whole(state: RunState, first: Frame | None, edges: Sequence[Warning]) -> str
     blocks = [_verdict(state)]
     if hello and first and last:
         frames = [first] if first is last else [first, last]
-        blocks += charts([layer.name for layer in hello.layers], [(_title(hello, frame), frame.delta_rms) for frame in frames])
+        blocks += charts([full_name(layer) for layer in hello.layers], [(_title(hello, frame), frame.delta_rms) for frame in frames])
     blocks.append("\n".join(["warnings", *(f"  {edge(warning, state)}" for warning in edges)]) if edges else "no warnings")
     return "\n\n".join(blocks)
 

@@ -13,6 +13,7 @@ from gradtui.diagnose import profile
 from gradtui.diagnose.curves import Curves
 from gradtui.diagnose.profile import Profile, Rows
 from gradtui.diagnose.warnings import Warning
+from gradtui.diagnose.words import full_name
 from gradtui.stream.events import Frame, Hello, Layer, Numbers, Value
 
 
@@ -102,7 +103,7 @@ class Signals:
         return numbers if len(numbers) == len(self.layers) else []
 
     def names(self, indices: Sequence[int]) -> list[str]:
-        return [self.layers[index].name for index in indices]
+        return [full_name(self.layers[index]) for index in indices]
 
 
 def median(values: Sequence[float]) -> float:

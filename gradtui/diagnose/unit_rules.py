@@ -7,7 +7,7 @@ import math
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.signals import Signals, median
 from gradtui.diagnose.warnings import Evidence
-from gradtui.diagnose.words import inert, span_of
+from gradtui.diagnose.words import full_name, inert, span_of
 from gradtui.stream.events import Numbers
 
 # 46 of 49 found, 3 alarms on 299 that learned; at a half 46 and 18.
@@ -106,7 +106,7 @@ def underflow(signals: Signals) -> Reading | None:
 
 def _describe_underflow(signals: Signals, lowest: tuple[float, int], low: list[int], edge: Edge) -> Finding:
     exponent, row = lowest
-    name = inert(signals.layers[row].name)
+    name = inert(full_name(signals.layers[row]))
     size = "exactly 0" if exponent == -math.inf else f"about 2^{exponent:.0f}"
     brief = f"δ of {name} is {size} in fp16"
     why = f"with the loss scale (threshold 2^{UNDERFLOW:g}), since step {edge.since}: what is under 2^-25 becomes 0"

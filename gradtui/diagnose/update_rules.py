@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.signals import Signals, median
 from gradtui.diagnose.warnings import Evidence
-from gradtui.diagnose.words import inert
+from gradtui.diagnose.words import full_name, inert
 from gradtui.stream.events import Numbers
 
 # 71 of 71 runs that ended in NaN found, a median of 2 steps before; 8 alarms on 321 that learned.
@@ -52,7 +52,7 @@ def _describe_updates(signals: Signals, seen: Sequence[tuple[float, int]], middl
         return Finding([], Evidence(brief=brief, sentence=f"{brief} (closes under {UPDATE_LARGE:g})", numbers=numbers))
     line = UPDATE_CRITICAL if largest >= UPDATE_CRITICAL else UPDATE_LARGE
     if largest >= UPDATE_CRITICAL:
-        brief = f"step {signals.frame.step} changes {inert(signals.layers[where].name)} by {largest:.3g} times its norm"
+        brief = f"step {signals.frame.step} changes {inert(full_name(signals.layers[where]))} by {largest:.3g} times its norm"
     else:
         brief = f"each step changes half of the layers by {middle:.2g} of their norm or more since step {edge.since}"
     hit = sorted(row for ratio, row in seen if ratio >= line)
@@ -89,7 +89,7 @@ def _data_share(signals: Signals, ratios: Numbers, row: int) -> float | None:
 
 
 def _describe_small(signals: Signals, row: int, smallest: float, edge: Edge) -> Finding:
-    name = signals.layers[row].name
+    name = full_name(signals.layers[row])
     brief = f"a step changes {inert(name)} by {smallest:.1g} of its norm"
     sentence = f"{brief} (closes at {UPDATE_SMALL_OVER:g})"
     if edge.state != "closed":

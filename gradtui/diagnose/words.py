@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradtui.diagnose.warnings import Try, Warning
-from gradtui.stream.events import Toggle, Value
+from gradtui.stream.events import Layer, Toggle, Value
 
 
 def inert(text: str) -> str:
     """`text` from outside with what a terminal would obey (escape sequences, line breaks) spelled out: `\\x1b[31m`."""
     return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def full_name(layer: Layer) -> str:
+    """A layer's name, after that of its network where there are several: `critic hidden.0`."""
+    return f"{layer.group} {layer.name}" if layer.group else layer.name
 
 
 def span_of(names: Sequence[str]) -> str:

@@ -111,13 +111,13 @@ def test_time_steps_have_thresholds_of_their_own_and_all_of_them_count() -> None
 
 
 def test_groups_are_profiles_of_their_own() -> None:
-    """Catches reading two networks as one, which here would be a fall of 6 decades from one to the other."""
+    """Catches reading two networks as one, which here would be a fall of 6 decades from one to the other, and names that both have."""
     both = layers(group="critic") + layers(group="generator")
     flat = [frame(5 * i, rows=10, delta_rms=[1e-6] * 5 + [1.0] * 5) for i in range(20)]
     assert edges(started(both), flat) == []
     falling = [frame(5 * i, rows=10, delta_rms=[1.0] * 5 + deltas(-2.5)) for i in range(10)]
     found = warnings_of(started(both), falling, "vanishing")
-    assert [w.layers for w in found] == [["hidden.0"]]
+    assert [w.layers for w in found] == [["generator hidden.0"]]
     assert found[0].evidence.numbers["tilt"] == pytest.approx(-2.5)
 
 
