@@ -1,8 +1,8 @@
 """Norms of a step that is not a frame's, on a CPU at float32's price.
 
-float64 costs a CPU five times as much as float32, whose squares are 0 below 1e-23 and infinite above 1e19. So small tensors are
-brought near 1 first, by powers of two taken from their last norms, and the result is looked at (on a CPU there is nothing to wait
-for): one that float32 could not hold is taken again in float64. On other devices float64 is free, reading takes longer.
+float64 costs a CPU five times as much as float32, whose squares are 0 below 1e-23 and infinite above 1e19. So float32 is tried
+first and looked at (on a CPU there is nothing to wait for): what it could not hold is taken again in float64, and small tensors are
+from then on brought near 1 by powers of two. On other devices float64 is free, reading takes longer.
 """
 
 from __future__ import annotations
@@ -32,25 +32,27 @@ class QuickNorms:
         return [self._measure(place, tensors) for place in range(len(self._batches))]
 
     def _measure(self, place: int, tensors: Sequence[Tensor | None]) -> Tensor:
-        batch, stack, scale = self._batches[place], self._stacks[place], self._scales[place]
-        if stack is None:
+        batch, scale = self._batches[place], self._scales[place]
+        chosen = reduce.members_of(tensors, batch)
+        if chosen[0].device.type != "cpu" or chosen[0].dtype != torch.float32:
             return reduce.norms(tensors, [batch])[0]
-        torch.stack(reduce.members_of(tensors, batch), out=stack)
-        matrix = stack.view(len(stack), -1)
-        if scale is not None:
-            matrix.mul_(scale)
-        quick: Tensor = torch.linalg.vector_norm(matrix, dim=1)
+        stack = self._stacks[place]
+        if stack is None:
+            quick = torch.stack(torch._foreach_norm([reduce.dense(tensor) for tensor in chosen], 2))
+        else:
+            torch.stack(chosen, out=stack)
+            matrix = stack.view(len(stack), -1)
+            quick = torch.linalg.vector_norm(matrix if scale is None else matrix.mul_(scale), dim=1)
         values = quick.tolist()
         if min(values) > _LOWEST and max(values) < _HIGHEST:
             return quick if scale is None else quick.double().div_(scale[:, 0])
         exact = reduce.norms(tensors, [batch])[0]
-        self._scales[place] = torch.exp2(-exact.log2().round().clamp(-120, 120)).float().unsqueeze(1)
+        if stack is not None:
+            self._scales[place] = torch.exp2(-exact.log2().round().clamp(-120, 120)).float().unsqueeze(1)
         return exact
 
 
 def _stack_for(tensors: Sequence[Tensor | None], batch: Batch) -> Tensor | None:
-    """Where the batch's tensors go side by side; None where that gains nothing."""
+    """Where the batch's tensors go side by side; None where each is reduced by itself."""
     first = tensors[batch.members[0]]
-    if first is None or not batch.stacked or first.dtype != torch.float32:
-        return None
-    return first.new_empty(len(batch.members), *first.shape)
+    return first.new_empty(len(batch.members), *first.shape) if first is not None and batch.stacked else None

@@ -108,3 +108,10 @@ class Shared(nn.Module):
         for _ in range(3):
             x = self.act(self.linear(x))
         return x
+
+
+def mlp() -> nn.Sequential:
+    """Four linear layers, each with another activation, the first with batch norm."""
+    return nn.Sequential(
+        nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Sigmoid(), nn.Linear(8, 8), nn.LeakyReLU(0.2), nn.Linear(8, 8), nn.ELU(), nn.Linear(8, 3)
+    )
