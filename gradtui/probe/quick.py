@@ -48,7 +48,8 @@ class QuickNorms:
             return quick if scale is None else quick.double().div_(scale[:, 0])
         exact = reduce.norms(tensors, [batch])[0]
         if stack is not None:
-            self._scales[place] = torch.exp2(-exact.log2().round().clamp(-120, 120)).float().unsqueeze(1)
+            exponents = exact.nan_to_num(1.0).log2().round().clamp(-120, 120)  # a NaN must not stay in the scale
+            self._scales[place] = torch.exp2(-exponents).float().unsqueeze(1)
         return exact
 
 
