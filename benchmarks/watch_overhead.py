@@ -1,0 +1,177 @@
+"""What `gradtui.watch` costs a training step, beside what people do without it, in one interleaved run.
+
+    python benchmarks/watch_overhead.py [--json] [--rounds N]
+
+Every contender trains a copy of its own of the same network, on one CPU thread, with AdamW and clipping, as a user's loop does. A
+round takes some steps of each in a random order and divides its time by that of the bare loop in the same round; the table gives the
+median of the rounds and their quartiles. W&B and TensorBoard are measured where they are installed (`pip install '.[bench]'`).
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import torch
+from torch import Tensor, nn
+
+import gradtui
+from gradtui.stream.events import Frame
+from gradtui.stream.follower import read_all
+from gradtui.watching.meter import Meter
+
+STEPS = 10
+WARM_UP = 8
+"""Rounds that are not counted: the meter has settled by then."""
+
+Hook = Callable[[int], object]
+"""Called with the step, counted from 0, after the backward pass or after the update."""
+
+
+def nothing(step: int) -> None:
+    pass
+
+
+class Contender:
+    """A network under training, watched in one way."""
+
+    def __init__(self, model: nn.Module, x: Tensor) -> None:
+        self.model, self.x = copy.deepcopy(model), x
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), 1e-4)
+        self.after_backward: Hook = nothing
+        self.after_update: Hook = nothing
+        self.recording: Path | None = None
+        self._trained, self._started = 0.0, 0.0
+
+    def clock(self) -> float:
+        """Seconds that this contender has trained: the time of the others is not its own."""
+        return self._trained + time.process_time() - self._started
+
+    def run(self) -> float:
+        """Seconds for a round's steps."""
+        started = self._started = time.process_time()
+        for step in range(STEPS):
+            self.optimizer.zero_grad()
+            self.model(self.x).square().mean().backward()
+            self.after_backward(step)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimizer.step()
+            self.after_update(step)
+        seconds = time.process_time() - started
+        self._trained += seconds
+        return seconds
+
+
+def watched(contender: Contender, share: float, rate: float = 10.0) -> None:
+    contender.recording = Path(tempfile.mkdtemp(prefix="watch-overhead-"))
+    run = gradtui.watch(contender.model, contender.optimizer, run_dir=contender.recording)
+    run.meter = Meter(share, 1 / rate, contender.clock)
+
+
+def items(contender: Contender) -> None:
+    parameters = list(contender.model.parameters())
+    contender.after_backward = lambda step: [parameter.grad.norm().item() for parameter in parameters if parameter.grad is not None]
+
+
+def wandb_watch(contender: Contender) -> None:
+    import wandb
+
+    os.environ["WANDB_SILENT"] = "true"
+    run = wandb.init(mode="offline", dir=tempfile.mkdtemp(prefix="watch-overhead-"), project="watch-overhead", reinit=True)
+    run.watch(contender.model, log="gradients", log_freq=1)
+    contender.after_update = lambda step: run.log({"step": step})
+
+
+def tensorboard_histograms(contender: Contender) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer = SummaryWriter(tempfile.mkdtemp(prefix="watch-overhead-"))
+
+    def write(step: int) -> None:
+        for name, parameter in contender.model.named_parameters():
+            writer.add_histogram(name, parameter.grad, step)
+
+    contender.after_backward = write
+
+
+WAYS: dict[str, tuple[str, Callable[[Contender], None]]] = {
+    "bare loop": ("torch", lambda contender: None),
+    "`gradtui.watch(model, optimizer)`: 1% at most": ("torch", lambda contender: watched(contender, share=0.01)),
+    "… `share=0.03`": ("torch", lambda contender: watched(contender, share=0.03)),
+    "… `share=1, rate=0.01`: norms every step, no frames": ("torch", lambda contender: watched(contender, share=1.0, rate=0.01)),
+    "… `share=1`: norms every step, 10 frames/s": ("torch", lambda contender: watched(contender, share=1.0)),
+    "`.grad.norm().item()` per parameter, every step": ("torch", items),
+    "W&B `watch`, offline, every step": ("wandb", wandb_watch),
+    "TensorBoard histograms, every step": ("tensorboard", tensorboard_histograms),
+}
+
+
+def networks() -> dict[str, tuple[nn.Module, Tensor]]:
+    torch.manual_seed(0)
+    layers = [module for _ in range(50) for module in (nn.Linear(64, 64), nn.ReLU())]
+    block = nn.TransformerEncoderLayer(128, 4, 512, dropout=0.0, norm_first=True, batch_first=True)
+    transformer = nn.Sequential(nn.TransformerEncoder(block, 4, enable_nested_tensor=False), nn.Linear(128, 64))
+    return {
+        "50-layer 64-wide ReLU MLP, batch 64": (nn.Sequential(*layers), torch.randn(64, 64)),
+        "4-block 128-wide transformer, 8 × 32 tokens": (transformer, torch.randn(8, 32, 128)),
+    }
+
+
+def measure(model: nn.Module, x: Tensor, rounds: int) -> dict[str, dict[str, float]]:
+    """Name -> milliseconds a step, the ratio to the bare loop with its quartiles, and for gradtui what its own meter says."""
+    contenders: dict[str, Contender] = {}
+    for name, (package, way) in WAYS.items():
+        if importlib.util.find_spec(package):
+            contenders[name] = Contender(model, x)
+            way(contenders[name])
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in range(rounds + WARM_UP):
+        for name in random.sample(list(contenders), len(contenders)):
+            seconds = contenders[name].run()
+            if turn >= WARM_UP:
+                times[name].append(seconds / STEPS)
+    found = {}
+    for name, seconds_of in times.items():
+        low, middle, high = statistics.quantiles([a / b for a, b in zip(seconds_of, times["bare loop"], strict=True)], n=4)
+        found[name] = {"ms": 1000 * statistics.median(seconds_of), "ratio": middle, "low": low, "high": high}
+        if (recording := contenders[name].recording) is not None:
+            found[name] |= said(recording)
+    return found
+
+
+def said(recording: Path) -> dict[str, float]:
+    """How many frames were made, and the last one's stride of norms."""
+    frames = [event for event in read_all(recording / "events.jsonl") if isinstance(event, Frame)]
+    return {"frames": len(frames), "norms_every": frames[-1].metrics.get("norms_every", 1.0)}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a Markdown table.")
+@click.option("--rounds", default=100, show_default=True, help="Rounds for the MLP; a third of them for the transformer.")
+def main(as_json: bool, rounds: int) -> None:
+    """Compare what watching a user's loop costs."""
+    torch.set_num_threads(1)
+    results = {}
+    for (name, (model, x)), divisor in zip(networks().items(), (1, 3), strict=True):
+        results[name] = measure(model, x, max(4, rounds // divisor))
+    if as_json:
+        click.echo(json.dumps({"torch": torch.__version__, "rounds": rounds, "results": results}, indent=2))
+        return
+    for name, rows in results.items():
+        click.echo(f"\n| {name} | ms/step | × bare loop | quartiles | frames, norms every |\n|---|---|---|---|---|")
+        for way, row in rows.items():
+            kept = f"{row['frames']:.0f}, {row['norms_every']:.0f}" if "frames" in row else ""
+            click.echo(f"| {way} | {row['ms']:.2f} | {row['ratio']:.3f} | {row['low']:.3f} – {row['high']:.3f} | {kept} |")
+
+
+if __name__ == "__main__":
+    main()
