@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# One thread a worker: torch's own threads on top of a worker a core would only wait for each other.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: run test check effects
@@ -10,13 +12,13 @@ run: $(VENV)/installed  ## Open gradtui
 	$(BIN)/gradtui
 
 test: $(VENV)/installed-dev  ## Run the tests
-	$(BIN)/python -m pytest -n auto
+	$(PYTEST)
 
 check: $(VENV)/installed-dev  ## What CI runs: style, types, tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto
+	$(PYTEST)
 
 effects: $(VENV)/installed-dev  ## What every fix does to every scenario: benchmarks/effects.md
 	$(BIN)/python -m benchmarks.effects
