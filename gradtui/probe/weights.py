@@ -1,4 +1,4 @@
-"""How large the weights are and how far one update moves them.
+"""How large the weights are, how far one update moves them, and whether the units they belong to differ.
 
 A row's weights are its matrices (parameters of two dimensions or more), or all its parameters when it has none: biases and the
 scales of normalisations start at 0 or 1 and would drown what happens to the matrices. Frozen ones have a norm and no update.
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from gradtui.probe import reduce
+from gradtui.probe import reduce, symmetry
 from gradtui.probe.rows import Row
 from gradtui.probe.table import Reader, Sheet, by_row, over, root_sum_square
 from gradtui.stream.events import Numbers
@@ -33,19 +33,22 @@ class Weights:
     @torch.no_grad()
     def keep(self) -> None:
         """Take the norms, and copy what an update may move."""
-        self._all = reduce.plan(self._weights)
-        self._moving = reduce.plan([weight if weight.requires_grad else None for weight in self._weights])
-        self._norms = reduce.norms(self._weights, self._all)
-        self._copies = reduce.matrices(self._weights, self._moving, copy=True)
+        weights = reduce.local(self._weights)
+        self._all = reduce.plan(weights)
+        self._moving = reduce.plan([weight if weight is not None and weight.requires_grad else None for weight in weights])
+        self._norms = reduce.norms(weights, self._all)
+        self._copies = reduce.matrices(weights, self._moving, copy=True)
 
     @torch.no_grad()
     def put(self, sheet: Sheet) -> Reader:
-        """weight_norm as it was at `keep`, update_ratio since; both empty without `keep`. Gives the copies back."""
+        """weight_norm and effective_units as they were at `keep`, update_ratio since; empty without `keep`. Gives the copies back."""
         if not self._norms:
-            return lambda _: {"weight_norm": [], "update_ratio": []}
+            return lambda _: {"weight_norm": [], "update_ratio": [], "effective_units": []}
         norms = sheet.put_all(self._norms)
-        now = reduce.matrices(self._weights, self._moving)
+        now = reduce.matrices(reduce.local(self._weights), self._moving)
         changes = sheet.put_all(reduce.row_norms(after - before) for after, before in zip(now, self._copies, strict=True))
+        compared, units = symmetry.effective_units(self._weights, self._moving, self._copies)
+        effective = sheet.put_all(units)
         self._norms, self._copies = [], []
         every, moving = reduce.members(self._all), reduce.members(self._moving)
 
@@ -57,6 +60,7 @@ class Weights:
             return {
                 "weight_norm": by_row(norm.items(), self._row_of, self._rows, root_sum_square),
                 "update_ratio": over(change, moved, _ratio),
+                "effective_units": by_row(_known(compared, numbers[effective]), self._row_of, self._rows, min),
             }
 
         return read
@@ -65,6 +69,10 @@ class Weights:
 def _weights(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
     known = [parameter for parameter in parameters if not is_lazy(parameter)]
     return [parameter for parameter in known if parameter.ndim >= 2] or known
+
+
+def _known(places: Sequence[int], numbers: Sequence[float]) -> list[tuple[int, float]]:
+    return [(place, number) for place, number in zip(places, numbers, strict=True) if not math.isnan(number)]
 
 
 def _ratio(change: float, norm: float) -> float:

@@ -114,6 +114,8 @@ class Frame(Struct, frozen=True, kw_only=True, tag_field="type", tag="frame"):
     weight_norm: Numbers = []
     update_ratio: Numbers = []
     """norm of the weights' change in this step over the weights' norm before it."""
+    effective_units: Numbers = []
+    """Of up to 16 of the layer's units, how many differ: n² over the sum of their weights' squared cosines; 1: all are one."""
     activation_mean: Numbers = []
     activation_std: Numbers = []
     saturated: Numbers = []
