@@ -107,6 +107,21 @@ def attach(run: str | None, headless: bool, json: bool) -> int:
     return cli_run.attach(run, headless, json)
 
 
+@cli.command()
+@click.argument("patient", metavar="SCENARIO|FILE.toml|RUN", shell_complete=types.scenarios)
+@click.option("--json", is_flag=True, help="The diagnosis, each trial and the rankings as lines of JSON.")
+@click.option("--seeds", type=click.IntRange(1, 10), default=3, show_default=True, metavar="N", help="Seeds that each fix is tried on.")
+@click.option("--steps", type=click.IntRange(1), default=100, show_default=True, metavar="N", help="Steps of each trial.")
+@click.option(
+    "--from", "start", type=types.first_step, metavar="STEP|start", help="Try fixes from this step on, not from where the warning opened."
+)
+def doctor(patient: str, json: bool, seeds: int, steps: int, start: int | None) -> int:
+    """Try every fix of a sick training, and rank them by what they did."""
+    from gradtui import cli_doctor
+
+    return cli_doctor.run(patient, json=json, seeds=seeds, steps=steps, start=start)
+
+
 @cli.command("list")
 @click.option("--json", is_flag=True, help="One scenario a line, as JSON.")
 def list_scenarios(json: bool) -> None:

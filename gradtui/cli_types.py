@@ -10,6 +10,7 @@ import click
 FASTEST_RATE = 10.0
 """Frames a second: what the screen's budgets are made for."""
 FASTEST_PACE = 1e6
+LAST_STEP = 10**9
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -22,6 +23,15 @@ def hertz(text: str) -> float:
 def pace(text: str) -> float:
     """Steps a second."""
     return _number(text, f"a number from 0 to {FASTEST_PACE:g}", lambda number: 0 <= number <= FASTEST_PACE)
+
+
+def first_step(text: str) -> int:
+    """A step to begin at, or `start`."""
+    if text == "start":
+        return 0
+    if not text.isascii() or not text.isdecimal() or int(text) > LAST_STEP:
+        raise click.BadParameter(f"{text} is not a step's number, or start")
+    return int(text)
 
 
 def _number(text: str, right: str, fits: Callable[[float], bool]) -> float:

@@ -76,13 +76,21 @@ def test_version_imports_only_the_command_line(tmp_path: Path) -> None:
         ("diagnose", {"diagnose", "stream"}, {"torch", "textual"}),
         ("ui", {"ui", "diagnose", "stream"}, {"torch"}),
         ("probe", {"probe", "stream"}, {"textual"}),
-        ("lab", {"lab", "probe", "stream"}, {"textual"}),
+        ("lab", {"lab", "probe", "stream", "diagnose"}, {"textual"}),  # the doctor reads what it trains
     ],
 )
 def test_rooms_import_only_what_the_law_allows(tmp_path: Path, room: str, allowed: set[str], forbidden: set[str]) -> None:
     found = modules(importing(room), tmp_path)
     assert ours(found) <= allowed
     assert heavy(found) & forbidden == set()
+
+
+def test_the_trainer_judges_nothing(tmp_path: Path) -> None:
+    assert "diagnose" not in ours(modules("import gradtui.lab.trainer, gradtui.lab.loop", tmp_path))
+
+
+def test_the_doctor_leaves_torch_to_its_workers(tmp_path: Path) -> None:
+    assert heavy(modules("import gradtui.cli_doctor", tmp_path)) == set()
 
 
 def test_the_trainer_watches_its_lifeline_before_it_imports_torch(tmp_path: Path) -> None:

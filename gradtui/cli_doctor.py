@@ -1,0 +1,157 @@
+"""`gradtui doctor`: from flags to the doctor, and its table on standard output.
+
+As text, each trial is a line on standard error while the table comes together; as JSON, each is a line of data, in an
+order that is the same every time, and so are the bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from gradtui import exits
+from gradtui.diagnose.words import inert, setting, short
+from gradtui.lab import doctor
+from gradtui.lab.doctor import Diagnosis, Plan, Ranking, Row, Trial
+from gradtui.lab.fixes import Fix
+from gradtui.lab.patient import Patient, admit
+from gradtui.lab.workers import WorkerLostError, Workers, cores
+from gradtui.stream.events import encode
+
+NOTHING = "nothing"
+
+
+def run(name: str, *, json: bool, seeds: int, steps: int, start: int | None) -> int:
+    """`gradtui doctor`; returns the exit code."""
+    patient = admit(name)
+    plan = Plan(seeds=seeds, steps=steps, start=start)
+    with tempfile.TemporaryDirectory(prefix="gradtui-doctor-") as directory, exits.interruptible(), Workers(cores()) as workers:
+        try:
+            _see(workers, patient, plan, Path(directory), _Json() if json else _Text(patient))
+        except (doctor.TrainingFailedError, WorkerLostError) as error:
+            exits.complain(f"{name}: the training failed: {error}")
+            return exits.CRASHED
+    return 0
+
+
+def _see(workers: Workers, patient: Patient, plan: Plan, directory: Path, printer: _Json | _Text) -> None:
+    diagnosis = doctor.examine(workers, patient, plan, directory)
+    if diagnosis is None:
+        printer.healthy(patient)
+        return
+    printer.diagnosis(diagnosis)
+    trials = []
+    for trial in doctor.treat(workers, patient, plan, diagnosis, directory):
+        trials.append(trial)
+        printer.trial(trial)
+    printer.rankings(diagnosis, doctor.rank(diagnosis, trials))
+
+
+class _Json:
+    """A line for the diagnosis, one for each trial, and one for each question's ranking."""
+
+    def healthy(self, patient: Patient) -> None:
+        _narrate(_nothing_to_cure(patient))
+
+    def diagnosis(self, diagnosis: Diagnosis) -> None:
+        self._write(encode(diagnosis))
+
+    def trial(self, trial: Trial) -> None:
+        self._write(encode(trial))
+
+    def rankings(self, _: Diagnosis, rankings: Sequence[Ranking]) -> None:
+        self._write(b"".join(map(encode, rankings)))
+
+    def _write(self, lines: bytes) -> None:
+        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.flush()
+
+
+class _Text:
+    """Each trial a line of narration, and at the end the tables."""
+
+    def __init__(self, patient: Patient) -> None:
+        self._patient = patient
+        self._trials = self._done = 0
+        self._outcome = "loss"
+        _narrate(f"training {inert(patient.name)} until it is ill …")
+
+    def healthy(self, patient: Patient) -> None:
+        click.echo(_nothing_to_cure(patient))
+
+    def diagnosis(self, diagnosis: Diagnosis) -> None:
+        self._trials, self._outcome = diagnosis.trials, diagnosis.outcome
+        _narrate(
+            f"{len(diagnosis.fixes)} fixes, {len(diagnosis.seeds)} seeds, {' and '.join(diagnosis.questions)}: {diagnosis.trials} trials"
+        )
+
+    def trial(self, trial: Trial) -> None:
+        self._done += 1
+        found = inert(trial.error) or f"{self._outcome} {_number(trial.loss)}"
+        _narrate(f"{self._done}/{self._trials}  {trial.question}  {fix_text(trial.fix)}  seed {trial.seed}: {found}")
+
+    def rankings(self, diagnosis: Diagnosis, rankings: Sequence[Ranking]) -> None:
+        click.echo(report(diagnosis, rankings))
+
+
+def report(diagnosis: Diagnosis, rankings: Sequence[Ranking]) -> str:
+    """What was found, and a table for each question."""
+    lines = [f"{inert(diagnosis.patient)}, seed {diagnosis.seed}, at step {diagnosis.step}"]
+    lines += [f"  {short(warning)}" for warning in diagnosis.warnings] or ["  no warning is open there"]
+    for ranking in rankings:
+        lines += ["", *_table(diagnosis, ranking)]
+    return "\n".join(lines)
+
+
+_HEADINGS: dict[str, Callable[[Ranking], str]] = {
+    doctor.RESCUE: lambda ranking: f"Does it rescue? In force from step {ranking.step}",
+    doctor.PREVENT: lambda ranking: "Would it have prevented? In force from the first step",
+}
+
+
+def _table(diagnosis: Diagnosis, ranking: Ranking) -> list[str]:
+    width = max(len(fix_text(row.fix)) for row in ranking.rows)
+    several = len(diagnosis.seeds) > 1
+    spread = f"  {'lowest–highest':<19}" if several else ""
+    lines = [
+        _HEADINGS[ranking.question](ranking),
+        f"  {'':>3}  {'':<{width}}  {diagnosis.outcome:>8}{spread}  {'span':>6}  than nothing  still open".rstrip(),
+    ]
+    for row in ranking.rows:
+        between = f"  {f'{_number(row.low)}–{_number(row.high)}':<19}" if several else ""
+        span = f"{row.span:+.2f}" if row.span is not None else "–"
+        verdict = row.verdict if row.fix else ""
+        said = inert(row.error) or ", ".join(row.open) or "–"
+        mark = "  (a random fix)" if row.random else ""
+        rank = str(row.rank) if row.fix else ""
+        lines.append(f"  {rank:>3}  {fix_text(row.fix):<{width}}  {_number(row.loss):>8}{between}  {span:>6}  {verdict:<12}  {said}{mark}")
+    return [*lines, *_choice(ranking.rows)]
+
+
+def _choice(rows: Sequence[Row]) -> list[str]:
+    first = rows[0]
+    if first.fix and first.verdict == "better":
+        return [f"  first choice: {fix_text(first.fix)}"]
+    return ["  no fix is better than nothing on every seed"]
+
+
+def fix_text(fix: Fix) -> str:
+    """`optimizer=adam lr=0.001`, as the command line takes it."""
+    return inert(" ".join(setting(key, value) for key, value in fix.items())) or NOTHING
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if value == value else "nan"
+
+
+def _nothing_to_cure(patient: Patient) -> str:
+    steps = "in the recording" if patient.recorded else f"in {patient.scenario.steps} steps"
+    return f"{inert(patient.name)}: nothing to cure: no warning opened {steps}; --from STEP tries every fix all the same"
+
+
+def _narrate(text: str) -> None:
+    click.echo(text, err=True)
