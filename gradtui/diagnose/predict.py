@@ -15,7 +15,7 @@ SCALED_DATA = ("digits", "spirals", "mnist", "cifar10")
 """Data whose inputs have |x|²/N_0 = 1 on average."""
 IMAGE = 8
 """The side of the digits."""
-FIRST_SYMBOL = (0.25, 0.05)
+FIRST_SYMBOL = (0.25, 0.04)
 """What the sequences' inputs add to the variance of a pre-activation, at the first time step and at every later one."""
 
 

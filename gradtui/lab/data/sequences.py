@@ -6,8 +6,6 @@ has to be named. Nothing but the first step helps, so what is learned is what th
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,7 +15,7 @@ from gradtui.lab.data.dataset import Dataset
 SYMBOLS = 4
 LENGTH = 30
 """Time steps of a sequence: the lag is one less."""
-NOISE = math.sqrt(0.05)
+NOISE = 0.2
 """Standard deviation of the distraction. It is in the symbol's own channels: in one of its own, Adam would scale up what is left
 of the symbol's gradient there, however small, and the lag would be no obstacle."""
 TRAIN = 25_600
@@ -26,7 +24,7 @@ TEST = 1000
 
 
 def first_symbol(seed: int) -> Dataset:
-    """Sequences [N, 30, 4]: the symbol, one-hot, at t = 0; noise of variance 0.05 in every channel at each later t."""
+    """Sequences [N, 30, 4]: the symbol, one-hot, at t = 0; noise in every channel at each later t."""
     generator = torch.Generator().manual_seed(seed)
     train_x, train_y = _recall(TRAIN, generator)
     test_x, test_y = _recall(TEST, generator)

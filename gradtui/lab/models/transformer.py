@@ -108,7 +108,8 @@ class Transformer(nn.Module):
         h = self.embedding(x.reshape(len(x), self.tokens, -1)) + self.position
         for block in self.blocks:
             h = block(h)
-        logits: Tensor = self.read_out(self.norm(h).mean(1))
+        # The read-out is linear, so it can come before the mean; after it, the last normalisation would feed no layer and be a row.
+        logits: Tensor = self.read_out(self.norm(h)).mean(1)
         return logits
 
 
