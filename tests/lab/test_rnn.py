@@ -99,7 +99,7 @@ def test_one_explosive_step_and_then_it_vanishes() -> None:
     ("name", "changes"), [("exploding-rnn", {"clip": "norm"}), ("forgetful-rnn", {"init": "orthogonal"}), ("forgetful-rnn", {"sigma_w": 1})]
 )
 def test_what_cures_cures(name: str, changes: dict[str, Value]) -> None:
-    assert score(preset(name, **changes), 400) > 0.85
+    assert score(preset(name, 0, **changes), 400) > 0.85
 
 
 def test_without_a_cure_the_symbol_is_forgotten() -> None:
