@@ -34,6 +34,7 @@ CAUSES = (
     "underflow",
     "dead-units",
     "no-gradient",
+    "symmetry",
     "clipping-too-low",
     "exploding",
     "update-too-large",

@@ -18,7 +18,7 @@ from gradtui.stream.events import Numbers
 
 def nonfinite(signals: Signals) -> Reading | None:
     """Any loss, activation, delta, gradient or weight that is NaN or infinite, now or between this frame and the last."""
-    finding = _damage(signals)
+    finding = _damage(signals) if signals.broken else None
     passed = [] if finding else _rows(signals.column(signals.frame.grad_norm_max))
     return Reading((bool(passed), finding is not None), False, finding or (lambda _: _between_frames(signals, passed)))
 
@@ -88,7 +88,7 @@ def _shown(number: float | None) -> str:
 
 
 def _rows(numbers: Numbers) -> list[int]:
-    """The rows that are not finite. Finite numbers mostly have a finite sum, which is all that most frames cost."""
+    """The rows that are not finite."""
     if math.isfinite(sum(filter(None, numbers))):
         return []
     return [row for row, number in enumerate(numbers) if number is not None and not math.isfinite(number)]

@@ -57,7 +57,7 @@ def vanishing(signals: Signals) -> Reading | None:
 
 def _falls(signals: Signals, window: ProfileWindow) -> tuple[bool, bool, bool]:
     """Whether one profile is at the threshold, at the critical one, and clear of both."""
-    if window.tilt is None or _died(signals, window):
+    if window.tilt is None or signals.broken or _died(signals, window):
         return False, False, False
     warning, critical, over = _vanishing_lines(window)
     middle = window.median(VANISHING_MEDIAN)

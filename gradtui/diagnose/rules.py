@@ -9,6 +9,7 @@ from gradtui.diagnose.hysteresis import Level, Rule
 from gradtui.diagnose.loss_rules import clipping_too_low, divergence, plateau
 from gradtui.diagnose.nonfinite import nonfinite
 from gradtui.diagnose.profile_rules import exploding, penalty_hides_vanishing, vanishing
+from gradtui.diagnose.symmetry_rules import symmetry
 from gradtui.diagnose.unit_rules import dead_units, saturated, underflow
 from gradtui.diagnose.update_rules import no_gradient, update_too_large, update_too_small
 
@@ -26,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("dead-units", (Level("information", 3), Level("critical", 3)), dead_units, close=Level("", 3)),
     Rule("underflow", (Level("warning", 3), Level("critical", 3)), underflow, close=Level("", 3)),
+    Rule("symmetry", (Level("information", 1), Level("critical", 1)), symmetry, close=Level("", 3)),
     Rule("penalty-hides-vanishing", (Level("warning", 4),), penalty_hides_vanishing, close=Level("", 4)),
     Rule("update-too-small", (Level("warning", 2, steps=20),), update_too_small, close=Level("", 3)),
     Rule("saturated", (Level("information", 3),), saturated, close=Level("", 3)),

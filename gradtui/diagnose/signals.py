@@ -29,6 +29,8 @@ class ProfileWindow:
         self.tilts: deque[float] = deque(maxlen=5)
         self.tilt: float | None = None
         """The newest frame's."""
+        self.first_tilt: float | None = None
+        """That of the first frame which measured this profile."""
 
     def note(self, delta: Numbers) -> None:
         self.profile = self.tilt = None
@@ -39,6 +41,8 @@ class ProfileWindow:
             return
         self.profile, self.tilt = seen, seen.tilt
         self.records += 1
+        if self.records == 1:
+            self.first_tilt = self.tilt
         if self.tilt is not None:
             self.tilts.append(self.tilt)
 
@@ -75,28 +79,37 @@ class Signals:
         """Codes of the warnings opened in this attempt."""
         self.frame: Frame
         self.at_init = False
+        self.broken = False
+        """Whether the newest frame holds what is not finite: shares and ratios in it are that one's shadow, not measurements."""
 
     def note(self, frame: Frame) -> None:
         """Take the newest frame in."""
         self.frame = frame
         self.at_init = self.frames == 0 and frame.step == 0
         self.frames += 1
+        self.broken = self._damaged()
         delta = self.column(frame.delta_rms)
         for window in self.windows:
             window.note(delta)
+        if not self.broken:
+            self._note_shares(frame)
+        self.curves.note(frame, (self.settings.get("clip"), self.settings.get("clip_threshold")))
+
+    def _note_shares(self, frame: Frame) -> None:
         dead = [share for share in self.column(frame.dead) if share is not None]
         if dead:
             self.dead.append(max(dead))
         saturated = [share for share in self.column(frame.saturated) if share is not None]
         if saturated:
             self.saturated.append(math.fsum(saturated) / len(saturated))
-        self.curves.note(frame, (self.settings.get("clip"), self.settings.get("clip_threshold")))
 
-    @property
-    def broken(self) -> bool:
-        """Whether NaN has reached the weights or the loss: what other rules would see is its shadow."""
-        warning = self.open.get("non-finite")
-        return warning is not None and warning.severity == "critical"
+    def _damaged(self) -> bool:
+        """Finite numbers mostly have a finite sum, which is all that most frames cost."""
+        frame = self.frame
+        measured = (frame.activation_mean, frame.activation_std, frame.delta_rms, frame.grad_norm, frame.grad_rms, frame.grad_max)
+        totals = [sum(filter(None, self.column(numbers))) for numbers in (*measured, frame.weight_norm)]
+        totals += [number for number in (frame.loss, frame.total_norm, frame.clipped_norm) if number is not None]
+        return not all(map(math.isfinite, totals)) or any(self.column(frame.grad_nonfinite))
 
     def column(self, numbers: Numbers) -> Numbers:
         """One of the frame's per-layer fields; empty where it was not measured or does not fit the layers."""

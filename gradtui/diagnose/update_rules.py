@@ -37,6 +37,8 @@ def update_too_large(signals: Signals) -> Reading | None:
         ratio = ratios[row]
         if ratio is not None and not math.isnan(ratio) and (not norms or norms[row]):
             seen.append((ratio, row))
+    if signals.broken:
+        seen = [found for found in seen if math.isfinite(found[0])]
     if not seen:
         return None
     largest, middle = max(seen)[0], median([ratio for ratio, _ in seen])

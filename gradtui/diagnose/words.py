@@ -25,6 +25,11 @@ def span_of(names: Sequence[str]) -> str:
     return inert(names[0]) if len(names) == 1 else f"{inert(names[0])}–{inert(names[-1])}"
 
 
+def label(code: str) -> str:
+    """A warning's code as a heading: `UPDATE TOO LARGE`; a hyphen that belongs to the word stays."""
+    return code.upper().replace("-", " ").replace("NON ", "NON-")
+
+
 def setting(key: str, value: Value) -> str:
     """A toggle setting as the command line takes it: `batch_norm=on`."""
     return f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
@@ -38,9 +43,8 @@ def suggestion(first: Try, toggles: Sequence[Toggle]) -> str:
 
 def short(warning: Warning, toggles: Sequence[Toggle] = ()) -> str:
     """The warning in one line: state, code, layers, evidence and the first thing to try."""
-    label = warning.code.upper().replace("-", " ")
     state = {"closed": "closed: ", "escalated": "worse: ", "mitigated": f"mitigated by {warning.mitigated}: "}.get(warning.state, "")
-    head = " ".join(filter(None, (state + label, span_of(warning.layers))))
+    head = " ".join(filter(None, (state + label(warning.code), span_of(warning.layers))))
     line = f"{head}: {warning.evidence.brief}"
     if warning.try_ and warning.state in ("opened", "escalated"):
         line += f"; {suggestion(warning.try_[0], toggles)}"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gradtui.diagnose.warnings import Warning
+from gradtui.diagnose.words import short
 from tests.diagnose.streams import edges, frame, hello, started, warnings_of
 
 NAN = math.nan
@@ -95,3 +96,26 @@ def test_it_is_latched_until_a_restart() -> None:
     assert [w.state for w in state.apply(hello())] == ["closed"]
     assert state.open == {}
     assert edges(state, [frame(0)]) == []
+
+
+def test_what_nan_leaves_behind_opens_nothing_else() -> None:
+    """Comparisons with NaN are false, so every ReLU looks dead, and weights that become infinite move by infinitely much."""
+    nan: list[float | None] = [math.nan] * 5
+    garbage: dict[str, Any] = {"dead": [1.0] * 5, "saturated": [1.0] * 5, "update_ratio": [math.inf] * 5, "effective_units": [1.0] * 5}
+    frames = [frame(0), *(frame(10 * i, loss=math.nan, delta_rms=[1e-9, *nan[1:]], weight_norm=nan, **garbage) for i in range(1, 9))]
+    assert edges(started(precision="fp16"), frames) == [(10, "non-finite", "opened", "critical")]
+
+
+def test_a_rule_goes_on_when_the_numbers_come_back() -> None:
+    """One bad batch that the loop leaves out is no reason to be blind for ever; its own shares are not kept either."""
+    dead: list[float | None] = [1.0] * 4 + [None]
+    frames = [
+        frame(0),
+        frame(10, loss=math.nan, dead=dead),
+        *(frame(20 + 10 * i, dead=dead if i > 4 else [0.1] * 4 + [None]) for i in range(9)),
+    ]
+    assert edges(started(), frames) == [(10, "non-finite", "opened", "critical"), (100, "dead-units", "opened", "critical")]
+
+
+def test_its_heading_reads_like_its_code() -> None:
+    assert short(warnings_of(started(), [frame(0, loss=math.nan)], "non-finite")[0]).startswith("NON-FINITE: forward: the loss is nan")

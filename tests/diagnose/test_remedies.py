@@ -1,0 +1,94 @@
+"""What is named to be tried: the cure for what the network is and for what began it, never one that was measured to be useless."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from gradtui.diagnose.profile import TIME_STEP
+from gradtui.diagnose.warnings import Warning
+from gradtui.stream.events import Frame, Layer, Toggle, Value
+from tests.diagnose.streams import TOGGLES, frame, hello, started, warnings_of
+
+INIT = Toggle(key="init", label="init", kind="choice", value="constant", choices=["constant", "xavier", "he", "orthogonal"])
+LIPSCHITZ = Toggle(
+    key="lipschitz", label="L", kind="choice", value="clip_weights", choices=["off", "clip_weights", "gradient_penalty", "spectral_norm"]
+)
+LAYER_NORM = Toggle(key="layer_norm", label="h", kind="choice", value="post", choices=["off", "pre", "post"])
+CELL_NORM = Toggle(key="layer_norm", label="h", kind="choice", value="off", choices=["off", "on"])
+CELL = Toggle(key="cell", label="cell", kind="choice", value="rnn", choices=["rnn", "lstm", "gru"])
+WARMUP = Toggle(key="warmup", label="w", kind="number", value=0, minimum=0)
+LOSS_SCALE = Toggle(key="loss_scale", label="s", kind="number", value=1.0)
+PRECISION = Toggle(key="precision", label="p", kind="choice", value="fp16", choices=["fp32", "bf16", "fp16"])
+
+UNROLLED = [Layer(name=f"t={i}", kind=TIME_STEP) for i in range(4)] + [Layer(name="read_out", kind="Linear", parameters=10)]
+
+
+def found(toggles: list[Toggle], frames: Iterable[Frame], code: str, rows: list[Layer] | None = None, **more: Any) -> Warning:
+    state = started()
+    state.apply(hello(rows, toggles=[*TOGGLES, *toggles], **more))
+    return warnings_of(state, frames, code)[0]
+
+
+def named(warning: Warning) -> list[tuple[str, Value]]:
+    return [(fix.toggle, fix.value) for fix in warning.try_]
+
+
+def test_a_critic_with_clipped_weights_is_told_of_the_clipping_first() -> None:
+    """Batch norm is not named at all: its scale is clipped, too."""
+    expected = [("lipschitz", "gradient_penalty"), ("skip", "scaled"), ("lipschitz", "spectral_norm")]
+    falling = [frame(5 * i, -3.0) for i in range(8)]
+    assert named(found([LIPSCHITZ], falling, "vanishing")) == expected
+    dead = [frame(5 * i, dead=[0.7] * 4 + [None]) for i in range(4)]
+    assert named(found([LIPSCHITZ], dead, "dead-units")) == expected
+    still = [frame(10 * i, update_ratio=[1e-8] * 5) for i in range(8)]
+    assert named(found([LIPSCHITZ], still, "update-too-small")) == expected
+
+
+def test_a_post_norm_transformer_is_told_of_pre_norm_even_when_its_profile_is_sound() -> None:
+    flat = [frame(5 * i) for i in range(25)]
+    warning = found([LAYER_NORM, WARMUP], flat, "plateau", scenario={"data": "digits"})
+    assert named(warning) == [("layer_norm", "pre"), ("lr", 0.004), ("warmup", 150)]
+    assert "the gradients look healthy" in warning.evidence.sentence
+    assert named(found([LAYER_NORM], [frame(5 * i, -3.0) for i in range(8)], "vanishing"))[0] == ("layer_norm", "pre")
+
+
+def test_time_that_vanishes_from_the_start_wants_another_cell_and_after_an_explosion_a_bound() -> None:
+    """One explosive step saturates a recurrent network, which then vanishes: an LSTM would be thrown just so."""
+    from_the_start = found([CELL, INIT, CELL_NORM], [frame(5 * i, -4.0) for i in range(8)], "vanishing", UNROLLED)
+    assert named(from_the_start) == [("cell", "lstm"), ("init", "orthogonal"), ("init", "xavier"), ("layer_norm", "on")]
+    frames = [frame(0, 1.2), *(frame(5 + 5 * i, -4.0) for i in range(8))]
+    thrown = found([CELL, INIT, CELL_NORM], frames, "vanishing", UNROLLED)
+    assert named(thrown)[0] == ("clip", "norm")
+    assert thrown.try_[0].why.startswith("then restart, it exploded first: ")
+    assert "cell" not in dict(named(thrown))
+
+
+def test_large_updates_of_a_recurrent_network_are_clipped() -> None:
+    large = [frame(0, update_ratio=[2.0] * 5)]
+    assert named(found([CELL], large, "update-too-large", UNROLLED))[0] == ("clip", "norm")
+
+
+def test_what_underflow_brings_about_is_not_cured_by_its_symptoms_remedies() -> None:
+    """Dead units, a plateau and NaN after it are its doing: a lower learning rate or batch norm would be in vain."""
+    tiny: list[float | None] = [1e-9] * 5
+    small = [frame(5 * i, delta_rms=tiny) for i in range(5)]
+    dead = [frame(25 + 5 * i, delta_rms=tiny, dead=[0.7] * 4 + [None]) for i in range(5)]
+    end = [frame(60, loss=math.nan)]
+    state = started()
+    state.apply(hello(toggles=[*TOGGLES, LOSS_SCALE, PRECISION]))
+    warnings = {w.code: w for f in [*small, *dead, *end] for w in state.apply(f) if w.state == "opened"}
+    assert set(warnings) == {"underflow", "dead-units", "non-finite"}
+    for warning in warnings.values():
+        assert named(warning)[0] == ("loss_scale", 16384.0)
+    assert warnings["non-finite"].try_[0].why.startswith("then restart, the damage is done: ")
+
+
+def test_equal_units_want_a_random_start() -> None:
+    alike = [frame(0, effective_units=[1.0] * 5)]
+    assert named(found([INIT], alike, "symmetry")) == [("init", "xavier"), ("init", "he")]
+    stuck = [frame(5 * i, effective_units=[1.0] * 5) for i in range(25)]
+    warning = found([INIT], stuck, "plateau", scenario={"data": "digits"})
+    assert named(warning)[0] == ("init", "xavier")
+    assert "see symmetry" in warning.evidence.sentence
