@@ -45,6 +45,7 @@ class GradientNorms:
     def __init__(self, rows: Sequence[Row]) -> None:
         self.parameters = [parameter for row in rows for parameter in row.parameters]
         self.batches: list[Batch] = []
+        self._sharded = any(hasattr(parameter, "to_local") for parameter in self.parameters)
         self._row_of = [index for index, row in enumerate(rows) for _ in row.parameters]
         self._names = [row.identity for row in rows]
         self._layouts: list[torch.layout | None] = [None] * len(self.parameters)
@@ -56,7 +57,7 @@ class GradientNorms:
     @torch.no_grad()
     def measure(self, exact: bool) -> list[Tensor | None]:
         """Take this step's norms, `exact` on a frame's step; returns the gradients as they were found, in the order of `parameters`."""
-        gradients = [parameter.grad for parameter in self.parameters]
+        gradients = self._gradients()
         layouts = [None if gradient is None else gradient.layout for gradient in gradients]
         if layouts != self._layouts:
             self._replan(gradients, layouts)
@@ -82,8 +83,12 @@ class GradientNorms:
     @torch.no_grad()
     def total(self) -> Tensor | None:
         """The norm of all gradients as they stand now, not as they were measured."""
-        vectors = reduce.norms([parameter.grad for parameter in self.parameters], self.batches)
+        vectors = reduce.norms(self._gradients(), self.batches)
         return torch.cat([vector.to(vectors[0].device) for vector in vectors]).square().sum().sqrt() if vectors else None
+
+    def _gradients(self) -> list[Tensor | None]:
+        gradients = [parameter.grad for parameter in self.parameters]
+        return reduce.local(gradients) if self._sharded else gradients
 
     def now(self) -> Tensor | None:
         """The rows' norms on the newest step, -inf where a row has no gradient; None before the first gradient."""

@@ -75,6 +75,11 @@ class Probe:
         return self._norms.parameters
 
     @property
+    def row_parameters(self) -> list[list[nn.Parameter]]:
+        """Each row's."""
+        return [row.parameters for row in self._rows]
+
+    @property
     def seconds(self) -> float:
         """Spent in this frame's hooks so far."""
         return 0.0 if self._hooks is None else self._hooks.seconds

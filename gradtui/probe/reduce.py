@@ -9,7 +9,7 @@ On a CPU, calling a reduction costs more than reducing a small tensor, so equal 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -98,6 +98,11 @@ def _count_nonzero(matrix: Tensor) -> Tensor:
     """Overwrites the matrix: torch.count_nonzero takes three times as long, most of it for the mask it makes."""
     whole = matrix.dtype == torch.float32 and matrix.shape[1] < 2**24  # all counts up to there are float32 numbers
     return matrix.ne_(0).sum(1, dtype=matrix.dtype if whole else wide(matrix))
+
+
+def local(tensors: Iterable[Tensor | None]) -> list[Tensor | None]:
+    """Of tensors that are sharded over processes (`DTensor`), this process's shards; the others as they are."""
+    return [tensor if tensor is None or not hasattr(tensor, "to_local") else tensor.to_local() for tensor in tensors]
 
 
 def dense(tensor: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gradtui.probe import Probe
+from gradtui.probe import Probe, reduce
 from gradtui.probe.extremes import Scaling
 from gradtui.probe.measure import Collected
 from gradtui.watching.meter import Meter
@@ -74,6 +74,8 @@ class Clock:
         self._lr: float | None = None
         self._loss: Tensor | None = None
         """What a closure returned."""
+        self._local: list[Tensor] = []
+        self._local_handles: list[Any] = []
         self._handles = [
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),
@@ -83,16 +85,28 @@ class Clock:
         """Take the hooks away."""
         for handle in self._handles:
             handle.remove()
-        self.probe.disarm()
+        self.disarm()
 
-    def arm(self, forward: bool) -> None:
-        """Make its next step a part of a frame."""
+    def arm(self, forward: bool, local: bool = False) -> None:
+        """Make its next step a part of a frame. `local`: of several ranks, also this one's gradients before they are averaged, which
+        only a hook on the parameters sees; it is gone after the step."""
+        self.disarm()
         self.armed, self.part = True, None
         self.probe.arm(forward)
+        if local:
+            own = [parameter for parameter in self.probe.parameters if parameter.requires_grad and not hasattr(parameter, "to_local")]
+            self._local_handles = [parameter.register_hook(self._on_local_gradient) for parameter in own]  # type: ignore[no-untyped-call]
 
     def disarm(self) -> None:
         self.armed = False
         self.probe.disarm()
+        for handle in self._local_handles:
+            handle.remove()
+        self._local_handles, self._local = [], []
+
+    def _on_local_gradient(self, gradient: Tensor) -> None:
+        if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            self._local.append(reduce.norm(gradient))
 
     # -- the optimizer's hooks --------------------------------------------------------------------------------------
 
@@ -199,6 +213,8 @@ class Clock:
                 further["grad_scale"] = scaling.scale
         if self._skipped_on_device is not None:
             further["skipped"] = self._skipped_on_device
+        if self._local:
+            further["local_norm"] = torch.stack(self._local).square().sum().sqrt()
         if self._loss is not None:
             further["loss"] = self._loss
         lr = self.optimizer.param_groups[0].get("lr") if self.optimizer.param_groups else None
@@ -217,7 +233,8 @@ class Clock:
         if self._further is not None:
             names = list(self._further)
             self.part = Part(self.probe.send(list(self._further.values())), names, self._lr)
-            self._further, self.armed = None, False
+            self._further = None
+            self.disarm()
         self._steps += 1
         if not framed:
             self._owner.meter.step_taken(self._norms_took if self._measured else None)

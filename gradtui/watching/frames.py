@@ -11,6 +11,7 @@ from torch import Tensor
 from gradtui.probe.table import Copy
 from gradtui.stream.events import Frame, Numbers
 from gradtui.watching.clock import Clock, Part
+from gradtui.watching.ranks import Share
 
 Logged = float | Copy
 """What the loop logged: a number, or one on its way from the device."""
@@ -30,6 +31,10 @@ class Draft:
     parts: dict[Clock, Part]
     metrics: dict[str, float]
     logged: dict[str, Logged] = field(default_factory=dict)
+    share: Share | None = None
+    """What this process has measured, once it is on the host."""
+    lr: float | None = None
+    closure_loss: float | None = None
 
     @property
     def ready(self) -> bool:
@@ -42,18 +47,14 @@ def number(value: float | Tensor) -> Logged:
     return Copy(value.detach().reshape(-1)[:1].double()) if isinstance(value, Tensor) else float(value)
 
 
-def finish(draft: Draft, clocks: Sequence[Clock], rows: int) -> Frame:
-    """The frame, with the clocks' rows in the order of the layers; `rows`: how many there are."""
-    logged = {name: value.read()[0] if isinstance(value, Copy) else value for name, value in draft.logged.items()}
-    loss = logged.pop("loss", None)
+def share(draft: Draft, clocks: Sequence[Clock], rows: int) -> Share:
+    """What this process has measured, with the clocks' rows in the order of the layers; `rows`: how many there are."""
     fields: dict[str, Numbers] = {}
-    totals: list[tuple[float | None, float | None]] = []
-    metrics = dict(draft.metrics)
-    lr = None
+    clipped: list[float | None] = [None] * len(clocks)
+    local: list[float] = []
     for index, clock in enumerate(clocks):
         part = draft.parts.get(clock)
         if part is None:
-            totals.append((None, None))
             continue
         found, further = _read(part)
         for name, numbers in found.items():
@@ -61,24 +62,36 @@ def finish(draft: Draft, clocks: Sequence[Clock], rows: int) -> Frame:
                 whole = fields.setdefault(name, [None] * rows)
                 for place, value in zip(clock.probe.places, numbers, strict=True):
                     whole[place] = value
-        totals.append((_total(found.get("grad_norm", [])), further.get("clipped_norm")))
-        metrics |= _amp(clock, further, "" if len(clocks) == 1 else f"{clock.label} ")
-        part_lr = further.get("lr", part.lr)
+        clipped[index] = further.get("clipped_norm")
+        if "local_norm" in further:
+            local.append(further["local_norm"] / further.get("loss_scale", 1.0))
+        draft.metrics |= _amp(clock, further, "" if len(clocks) == 1 else f"{clock.label} ")
         if index == 0:
-            lr, loss = part_lr, further.get("loss") if loss is None else loss
-        if len(clocks) > 1:
-            metrics |= {f"{clock.label} gradient": total for total in totals[-1][:1] if total is not None}
-    total, clipped = next((pair for pair in totals if pair[0] is not None), (None, None))
+            draft.lr, draft.closure_loss = further.get("lr", part.lr), further.get("loss")
+    logged = {name: value.read()[0] if isinstance(value, Copy) else value for name, value in draft.logged.items()}
+    loss = logged.pop("loss", draft.closure_loss)
+    draft.metrics |= logged
+    return Share(fields=fields, clipped=clipped, loss=loss, local_norm=math.hypot(*local) if local else None)
+
+
+def finish(draft: Draft, found: Share, clocks: Sequence[Clock]) -> Frame:
+    """The frame of what one process, or all together, have measured."""
+    norms = found.fields.get("grad_norm", [])
+    totals = [_total([norms[place] for place in clock.probe.places] if norms else []) for clock in clocks]
+    metrics = dict(draft.metrics)
+    if len(clocks) > 1:
+        metrics |= {f"{clock.label} gradient": total for clock, total in zip(clocks, totals, strict=True) if total is not None}
+    total, clipped = next((pair for pair in zip(totals, found.clipped, strict=True) if pair[0] is not None), (None, None))
     return Frame(
         step=draft.step,
         time=draft.time,
-        loss=loss,
-        metrics=metrics | logged,
-        lr=lr,
+        loss=found.loss,
+        metrics=metrics,
+        lr=draft.lr,
         steps_per_second=draft.steps_per_second,
         total_norm=total,
         clipped_norm=total if clipped is None else clipped,
-        **fields,
+        **found.fields,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import sys
 import traceback
@@ -18,17 +19,16 @@ from gradtui.probe import Probe
 from gradtui.probe.rows import Row
 from gradtui.stream.events import End, Hello, Layer, Log
 from gradtui.stream.run_directory import RunDirectory
-from gradtui.stream.writer import EventWriter
-from gradtui.watching import frames, ownership, seams
+from gradtui.watching import ownership, ranks, seams
 from gradtui.watching.clock import Clock
 from gradtui.watching.frames import Draft
 from gradtui.watching.hello import make_hello
 from gradtui.watching.meter import Meter
+from gradtui.watching.ranks import Ranks
+from gradtui.watching.recorder import Recorder
 
 _PATIENCE = 50
 """Steps that a frame waits for an optimizer that does not step."""
-_LOGGED = 100
-"""Metrics that are kept, by name."""
 
 
 class Run:
@@ -45,9 +45,10 @@ class Run:
         name: str,
         meter: Meter,
         every: int | None,
+        together: Ranks | None,
     ) -> None:
         self.directory = directory
-        self.active = directory is not None
+        self.active = directory is not None or (together is not None and together.rank > 0)
         self.meter = meter
         self.step = 0
         """The step that is being made, or was made last. A step is over when an optimizer begins its next one."""
@@ -65,13 +66,14 @@ class Run:
         self._armed_at: int | None = None
         self._due_at = 0
         self._share = 0.0
-        self._drafts: list[Draft] = []
-        self._values: dict[str, float | Tensor] = {}
-        self._logs_before_step: bool | None = None
+        self._ranks = together
+        self._announced = False
+        self._frames = 0
+        self._looked_at = 0.0
         self._clocks: list[Clock] = []
-        if directory is None:
+        if not self.active:
             return
-        self._writer = EventWriter(directory.events)
+        self._recorder = Recorder(directory, together)
         self._clocks = self._make_clocks()
         self._discover()
         for clock in self._clocks:
@@ -110,7 +112,7 @@ class Run:
         started = self.meter.now()
         if self._hello is None:
             self._begin()
-        self._write_drafts()
+        self._recorder.write()
         self.meter.spend(started)
 
     def stepped(self, clock: Clock) -> None:
@@ -156,9 +158,9 @@ class Run:
         self._forward = any(clock.probe.reached for clock in self._clocks)
         rows = [layers[place] for place in sorted(layers)]
         self._hello = make_hello(self._name, self._networks, self._optimizers, rows, self._attempt, self._forward)
-        self._writer.append(self._hello)
+        self._recorder.record(self._hello)
         if not self._forward:
-            self._writer.append(Log(text=f"gradtui: {NOTHING_REACHED}"))
+            self._recorder.record(Log(text=f"gradtui: {NOTHING_REACHED}"))
         self._arm(self.step, forward=False)  # this step's forward pass is over
 
     def _parameters(self) -> list[tuple[int, bool]]:
@@ -183,7 +185,28 @@ class Run:
     # -- frames ----------------------------------------------------------------------------------------------------
 
     def _wants_frame(self) -> bool:
-        return self.step + 1 >= self._due_at if self._every else self.meter.may_look
+        if self._every:
+            return self.step + 1 >= self._due_at
+        return self.meter.may_look if self._ranks is None else self._agreed(self._ranks)
+
+    def _agreed(self, together: Ranks) -> bool:
+        """Whether the next step is the one that rank 0 has announced a frame of."""
+        if not self._announced:
+            self._learn_due_step(together)
+        if self._announced and self.step + 1 > self._due_at:  # heard of too late
+            self._announced, self._frames = False, self._frames + 1
+        return self._announced and self.step + 1 == self._due_at
+
+    def _learn_due_step(self, together: Ranks) -> None:
+        now = self.meter.now()
+        if together.rank == 0 and self.meter.may_look:
+            a_step = (now - self._started) / (self.step + 1)
+            self._due_at, self._announced = self.step + 2 + math.ceil(ranks.AHEAD / a_step), True
+            together.announce(self._frames, self._due_at)
+        elif together.rank > 0 and now - self._looked_at >= ranks.LOOK:
+            self._looked_at = now
+            due = together.announced(self._frames)
+            self._due_at, self._announced = (self._due_at, False) if due is None else (due, True)
 
     def _arm(self, step: int, forward: bool) -> None:
         """Make a frame of `step`; without `forward`, only of what there is after its forward passes."""
@@ -192,7 +215,7 @@ class Run:
         if self._every:
             self._due_at = (step // self._every + 1) * self._every
         for clock in self._clocks:
-            clock.arm(forward)
+            clock.arm(forward, local=forward and self._ranks is not None)
 
     def _all_here(self) -> bool:
         """Whether every optimizer has made its part of the frame, or is not going to."""
@@ -207,45 +230,22 @@ class Run:
         parts = {clock: clock.part for clock in self._clocks if clock.part is not None}
         metrics = {"watch_share": round(self._share, 4)} | ({"norms_every": float(self.meter.stride)} if self.meter.stride > 1 else {})
         rate = round(steps / elapsed, 2) if elapsed > 0 and self._frame_step >= 0 else None
-        self._drafts.append(Draft(self.step, round(now - self._started, 4), rate, parts, metrics))
+        self._recorder.add(Draft(self.step, round(now - self._started, 4), rate, parts, metrics), self._clocks, self._rows)
         self._frame_at, self._frame_step, self._armed_at = now, self.step, None
+        if self._announced:
+            self._announced, self._frames = False, self._frames + 1
         for clock in self._clocks:
             clock.disarm()
             clock.part = None
-        if self._logs_before_step:
-            self._take_values()
-            self._write_drafts()
         if self._parameters() != self._signature:
-            self._write_drafts(wait=True)
+            self._recorder.write(wait=True)
             self._look_again()
 
-    def _take_values(self) -> None:
-        """What was logged goes into the newest frame."""
-        self._drafts[-1].logged |= {name: frames.number(value) for name, value in self._values.items()}
-        self._values.clear()
-
-    def _write_drafts(self, wait: bool = False) -> None:
-        while self._drafts and (wait or self._drafts[0].ready):
-            if self._values and len(self._drafts) == 1 and not self._logs_before_step:
-                self._take_values()
-            draft = self._drafts.pop(0)
-            self._writer.append(frames.finish(draft, self._clocks, self._rows))
-            if not self._writer_has_file():
-                self._give_up(f"{self.directory and self.directory.path}: the run directory is gone")
-
-    def _writer_has_file(self) -> bool:
-        return self.directory is not None and self.directory.events.exists()
-
     def _log(self, values: Mapping[str, float | Tensor]) -> None:
-        if self._logs_before_step is None:
-            # A loop that logs before its first step does so before every step; what it logs after one is of the next.
-            self._logs_before_step = self._hello is None
-        for name, value in values.items():
-            if name in self._values or len(self._values) < _LOGGED:
-                self._values[name] = value.detach() if isinstance(value, Tensor) else float(value)
-        if not self._logs_before_step and self._drafts and self._drafts[-1].step == self.step:
-            self._take_values()
-            self._write_drafts()
+        if self._recorder.logs_before_step is None:
+            # A loop that logs before its first step does so before every step.
+            self._recorder.logs_before_step = self._hello is None
+        self._recorder.log(values, self.step)
 
     # -- ending ----------------------------------------------------------------------------------------------------
 
@@ -267,10 +267,11 @@ class Run:
     def _close(self, end: End) -> None:
         if self._hello is None:
             self._begin()
-        self._write_drafts(wait=True)
+        self._recorder.wait_for_other_ranks()
+        self._recorder.write(wait=True)
         self._leave()
-        self._writer.append(end)
-        self._writer.close()
+        self._recorder.record(end)
+        self._recorder.close()
 
     def _leave(self) -> None:
         self.active = False
@@ -283,9 +284,10 @@ class Run:
     def _give_up(self, why: str, details: str = "") -> None:
         self._leave()
         for line in details.splitlines():
-            self._writer.append(Log(text=line))
-        self._writer.append(End(reason="stopped", step=self._last_step, error=f"gradtui stopped watching: {why}"[:2000]))
-        complain(f"gradtui stopped watching: {why}; the training goes on")
+            self._recorder.record(Log(text=line))
+        self._recorder.record(End(reason="stopped", step=self._last_step, error=f"gradtui stopped watching: {why}"[:2000]))
+        if self.directory is not None:  # one rank's word is enough
+            complain(f"gradtui stopped watching: {why}; the training goes on")
 
 
 NOTHING_REACHED = "no module of the model was seen to be called (it is compiled): no delta and no activations; the gradients are exact"

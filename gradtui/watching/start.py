@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from gradtui.stream import run_directory
 from gradtui.stream.run_directory import RunDirectory, RunError
+from gradtui.watching import ranks
 from gradtui.watching.meter import Meter
 from gradtui.watching.run import Run, complain
 
@@ -41,6 +42,8 @@ def watch(
     watching takes at most `share` of the time: frames come as seldom as that needs, and where the norms of every step alone cost more
     than half of it, they are taken on every second, third … step. With `every`, nothing is left out and `share` is not looked at.
 
+    In a training over several processes, call it in every one, after the process group and the sharding are there: rank 0 records.
+
     Never changes a gradient, and never raises once it has begun: what goes wrong ends the watching with a warning. When there is
     nowhere to record, it warns and watches nothing. An optimizer is watched by one run at a time: the former is closed. Raises
     TypeError and ValueError for arguments that are not as described.
@@ -53,8 +56,10 @@ def watch(
             former.close()
     label = name or Path(sys.argv[0]).stem or "watched"
     meter = Meter(1.0 if every else share, 1 / rate)
-    directory = _make_directory(label, Path(run_dir) if run_dir is not None else None)
-    run = Run(models, optimizers, directory, label, meter, every)
+    together = ranks.find()
+    records = together is None or together.rank == 0
+    directory = _make_directory(label, Path(run_dir) if run_dir is not None else None) if records else None
+    run = Run(models, optimizers, directory, label, meter, every, together)
     _watched.update(dict.fromkeys(optimizers, weakref.ref(run)))
     return run
 

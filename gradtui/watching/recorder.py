@@ -1,0 +1,106 @@
+"""Finished frames on their way into the recording: fetched without waiting, joined with the other ranks' where there are several."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from gradtui.stream.events import Event, Frame, Log
+from gradtui.stream.run_directory import RunDirectory
+from gradtui.stream.writer import EventWriter
+from gradtui.watching import frames, ranks
+from gradtui.watching.clock import Clock
+from gradtui.watching.frames import Draft
+from gradtui.watching.ranks import Ranks, Share
+
+_LAST_WORDS = 3.0
+"""Seconds that rank 0 waits at the end for the other ranks' shares of the last frame."""
+_LOGGED = 100
+"""Metrics that are kept, by name."""
+
+
+class Recorder:
+    """Writes what a run has measured and logged. Without `directory` (ranks other than 0) it hands its share to rank 0."""
+
+    def __init__(self, directory: RunDirectory | None, together: Ranks | None) -> None:
+        self.logs_before_step: bool | None = None
+        """Whether the loop logs a step's values before it, so that what it logs after one is of the next; None: it has not logged."""
+        self._directory = directory
+        self._writer = EventWriter(directory.events) if directory is not None else None
+        self._ranks = together
+        self._drafts: list[tuple[Draft, list[Clock], int]] = []
+        self._values: dict[str, float | Tensor] = {}
+        self._silent: set[int] = set()
+
+    def record(self, event: Event) -> None:
+        if self._writer is not None:
+            self._writer.append(event)
+
+    def log(self, values: Mapping[str, float | Tensor], step: int) -> None:
+        """Values of `step`, or of the next where the loop logs before it."""
+        for name, value in values.items():
+            if name in self._values or len(self._values) < _LOGGED:
+                self._values[name] = value.detach() if isinstance(value, Tensor) else float(value)
+        if not self.logs_before_step and self._drafts and self._drafts[-1][0].step == step:
+            self._take_values()
+            self.write()
+
+    def add(self, draft: Draft, clocks: list[Clock], rows: int) -> None:
+        self._drafts.append((draft, clocks, rows))
+        if self.logs_before_step:
+            self._take_values()
+            self.write()
+
+    def write(self, wait: bool = False) -> None:
+        """Write the frames whose numbers have come; with `wait`, all. Raises FileNotFoundError when the recording is gone."""
+        while self._drafts and (wait or self._drafts[0][0].ready):
+            if self._values and len(self._drafts) == 1 and not self.logs_before_step:
+                self._take_values()
+            draft, clocks, rows = self._drafts[0]
+            if draft.share is None:
+                draft.share = frames.share(draft, clocks, rows)
+            if self._ranks is not None and self._ranks.rank > 0:
+                self._ranks.publish(draft.step, draft.share)
+            elif self._ranks is None:
+                self.record(frames.finish(draft, draft.share, clocks))
+            elif wait or len(self._drafts) > 1 or self._ranks.complete(draft.step):
+                self.record(self._joined(self._ranks, draft, draft.share, clocks, rows))
+            else:
+                return
+            self._drafts.pop(0)
+            if self._directory is not None and not self._directory.events.exists():
+                raise FileNotFoundError(f"{self._directory.path}: the run directory is gone")
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def wait_for_other_ranks(self) -> None:
+        if self._ranks is None or self._ranks.rank > 0:
+            return
+        deadline = time.monotonic() + _LAST_WORDS
+        while self._drafts and time.monotonic() < deadline and not self._ranks.complete(self._drafts[-1][0].step):
+            time.sleep(0.02)
+
+    def _take_values(self) -> None:
+        """What was logged goes into the newest frame."""
+        self._drafts[-1][0].logged |= {name: frames.number(value) for name, value in self._values.items()}
+        self._values.clear()
+
+    def _joined(self, together: Ranks, draft: Draft, own: Share, clocks: list[Clock], rows: int) -> Frame:
+        """The frame of all ranks' shares; a rank whose share has not come is named, once."""
+        shares = {0: own} | together.collect(draft.step)
+        silent = set(range(together.size)) - set(shares)
+        if silent - self._silent:
+            names = ", ".join(map(str, sorted(silent - self._silent)))
+            self.record(Log(text=f"gradtui: rank {names} has not reported step {draft.step}: its share is missing there and from then on"))
+        self._silent = silent
+        copies = [0] * rows
+        for clock in clocks:
+            for place, parameters in zip(clock.probe.places, clock.probe.row_parameters, strict=True):
+                copies[place] = ranks.copies(parameters, together.size)
+        found, spread = ranks.join(shares, copies, together.size)
+        draft.metrics |= spread
+        return frames.finish(draft, found, clocks)

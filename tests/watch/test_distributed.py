@@ -1,0 +1,77 @@
+"""Two processes over gloo: one recording, of the gradients that one process with both batches would have."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.command import environment
+from tests.watch.recordings import Recording, gradient_norms, norm
+from tests.watch.worker import STEPS, batch, network
+
+LINEARS = ("0", "2", "4")
+
+
+def train(how: str, state: Path) -> list[int]:
+    """The exit codes of both ranks."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    command = [sys.executable, "-m", "tests.watch.worker", how, str(state / "run")]
+    ranks = [subprocess.Popen(command, env=environment(state, RANK=str(rank), **variables)) for rank in range(2)]
+    try:
+        return [rank.wait(timeout=200) for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
+
+
+@pytest.mark.parametrize("how", ["ddp", "fsdp"])
+def test_one_recording_of_the_whole_models_gradients(tmp_path: Path, how: str) -> None:
+    assert train(how, tmp_path) == [0, 0]
+    recording = Recording(tmp_path / "run")
+    assert [frame.step for frame in recording.frames] == list(range(STEPS))
+    assert len(recording.hellos) == 1
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    for step in range(STEPS):
+        local = [norm(*torch.autograd.grad(model(batch(step, rank)).square().mean(), list(model.parameters()))) for rank in range(2)]
+        optimizer.zero_grad()
+        output = model(torch.cat([batch(step, rank) for rank in range(2)]))
+        output.retain_grad()
+        loss = output.square().mean()
+        loss.backward()
+        before, total = gradient_norms(model, LINEARS), norm(*(parameter.grad for parameter in model.parameters()))
+        largest = max(float(parameter.grad.abs().max()) for parameter in model[2].parameters() if parameter.grad is not None)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.01)
+        optimizer.step()
+        for layer in LINEARS:
+            assert recording.at(step, "grad_norm", layer) == pytest.approx(before[layer], rel=1e-5)
+        assert recording.at(step, "grad_max", "2") == pytest.approx(largest, rel=1e-5)
+        frame = recording.frames[step]
+        assert frame.total_norm == pytest.approx(total, rel=1e-5)
+        assert frame.clipped_norm == pytest.approx(0.01, rel=1e-3)
+        assert frame.loss == pytest.approx(loss.item(), rel=1e-5)
+        if step:
+            assert recording.at(step, "delta_rms", "4") == pytest.approx(float(output.grad.square().mean().sqrt()), rel=1e-5)
+        if step and how == "ddp":
+            assert frame.metrics["rank_of_max"] == local.index(max(local))
+            assert frame.metrics["rank_norm_min"] == pytest.approx(min(local), rel=1e-5)
+            assert frame.metrics["rank_norm_max"] == pytest.approx(max(local), rel=1e-5)
+    weight = float(next(model[2].parameters()).detach().norm())
+    assert recording.at(STEPS - 1, "weight_norm", "2") == pytest.approx(weight, rel=1e-3)
+
+
+def test_a_rank_that_dies_leaves_a_recording_that_says_so(tmp_path: Path) -> None:
+    codes = train("dies", tmp_path)
+    assert codes[1] == 9
+    recording = Recording(tmp_path / "run")
+    assert [frame.step for frame in recording.frames][:2] == [0, 1]
+    assert recording.end.reason == "crashed"
+    assert "Error" in recording.end.error
