@@ -65,6 +65,11 @@ def _falls(signals: Signals, window: ProfileWindow) -> tuple[bool, bool, bool]:
     return judged and middle <= warning, judged and middle <= critical, middle >= over
 
 
+def falling(signals: Signals) -> bool:
+    """Whether some profile is at its threshold in this very frame, before it has been there long enough to warn of."""
+    return any(window.tilt is not None and window.tilt <= _vanishing_lines(window)[0] for window in _judged(signals))
+
+
 def _vanishing_lines(window: ProfileWindow) -> tuple[float, float, float]:
     return VANISHING_TIME if window.where.axis == TIME else VANISHING_DEPTH
 

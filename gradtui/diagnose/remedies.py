@@ -11,6 +11,7 @@ import msgspec
 
 from gradtui.diagnose import remedy_table as table
 from gradtui.diagnose.profile import TIME
+from gradtui.diagnose.profile_rules import falling
 from gradtui.diagnose.remedy_table import FACTORS, Remedy
 from gradtui.diagnose.signals import Signals
 from gradtui.diagnose.warnings import Try
@@ -53,6 +54,8 @@ def _remedies(code: str, signals: Signals) -> tuple[Remedy, ...]:
             return _large_updates(signals)
         case "non-finite":
             return _exploding(signals) if "exploding" in signals.open else _large_updates(signals)
+        case "update-too-small" if falling(signals):
+            return _vanishing(signals)
         case "update-too-small":
             return table.CLIPPED_WEIGHTS if _weights_clipped(signals) else table.SMALL_UPDATES
         case "plateau" if "update-too-small" in signals.open:
