@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gradtui import launch, summary
+from gradtui.diagnose.at_init import compare
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Warning
 from gradtui.exits import BROKEN_PIPE, CRASHED, USAGE, Interrupted, complain, interruptible
@@ -108,10 +109,11 @@ class Watch:
 
 
 class JsonLines:
-    """Every event on a line, and every derived warning in its place."""
+    """Every event on a line, and what is derived in its place: theory beside an attempt's first frame, and every warning."""
 
     def event(self, event: Event, edges: Sequence[Warning], state: RunState) -> None:
-        sys.stdout.buffer.write(b"".join(map(encode, (event, *edges))))
+        theory = compare(state.hello, event) if isinstance(event, Frame) and state.hello and state.first is event else None
+        sys.stdout.buffer.write(b"".join(map(encode, (event, *([theory] if theory else []), *edges))))
 
     def moment(self, state: RunState) -> None:
         sys.stdout.buffer.flush()

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from gradtui.diagnose import profile
+from gradtui.diagnose.at_init import compare
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Warning
 from gradtui.diagnose.words import full_name, inert, short
@@ -65,7 +66,9 @@ def _verdict(state: RunState) -> str:
 
 def _title(hello: Hello, frame: Frame) -> str:
     span = _span(hello, frame)
-    return f"delta at step {frame.step}" + (f", span {span}" if span else "")
+    theory = compare(hello, frame)
+    predicted = f", theory {theory.predicted_span:+.2f}" if theory else ""
+    return f"delta at step {frame.step}" + (f", span {span}{predicted}" if span else "")
 
 
 def _span(hello: Hello, frame: Frame) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from gradtui import headless, summary
 from gradtui.headless import JsonLines, Reader, Text, Watch
-from gradtui.stream.events import Applied, End, Event, Frame, Hello, Layer, Log, decode, encode
+from gradtui.stream.events import Applied, End, Event, Frame, Hello, Layer, Log, Toggle, decode, encode
 from gradtui.stream.run_directory import RunDirectory
 from gradtui.stream.thinning import thin
 from tests.stream.test_events import strict
@@ -244,3 +244,28 @@ def test_names_are_inert_and_short() -> None:
     (chart,) = summary.charts(["\x1b[31m", "module." * 20], [("t", [0.1, 0.1])])
     assert "\x1b" not in chart
     assert max(map(len, chart.splitlines())) <= 80
+
+
+DEEP_SIGMOID: dict[str, Any] = {
+    "scenario": {"name": "deep", "model": "mlp", "data": "digits"},
+    "toggles": [Toggle(key=key, label=key, kind="choice", value=value) for key, value in (("activation", "sigmoid"), ("init", "xavier"))],
+    "layers": [Layer(name=f"hidden.{i}", kind="Linear", shape=[64, 64], parameters=4160) for i in range(LAYERS)],
+}
+
+
+def test_theory_stands_beside_the_first_frame_of_each_attempt_where_it_holds(run: RunDirectory, captured: Captured) -> None:
+    """Seven sigmoid layers and a read-out. A frame of another step, or a network that theory does not know, gets no such line."""
+    write(run, hello(**DEEP_SIGMOID), frame(0, decades=4), frame(10, decades=4), hello(**DEEP_SIGMOID), frame(0), hello(), frame(0))
+    write(run, End(reason="finished", step=0))
+    headless.attach(run, JsonLines())
+    found = [strict(line) for line in captured.bytes.splitlines()]
+    assert [event["type"] for event in found] == ["hello", "frame", "theory", "frame", "hello", "frame", "theory", "hello", "frame", "end"]
+    assert found[2]["predicted_span"] == pytest.approx(-3.80, abs=0.02)
+    assert found[2]["span"] == pytest.approx(-4 * 6 / 7, abs=0.01)
+
+
+def test_the_summary_says_measured_and_theory(run: RunDirectory, captured: Captured) -> None:
+    write(run, hello(**DEEP_SIGMOID), frame(0, decades=4), frame(10, decades=4), End(reason="finished", step=10))
+    headless.attach(run, Text())
+    assert "delta at step 0, span -3.43 decades, theory -3.81" in captured.text
+    assert "delta at step 10, span -3.43 decades\n" in captured.text

@@ -22,8 +22,9 @@ FIRST_SYMBOL = (0.25, 0.04)
 def predict(hello: Hello) -> list[float | None]:
     """log10 delta of every layer at initialisation, relative to the profile's last row; None where there is no prediction.
 
-    Known: dense networks with batch normalisation and skips, plain convolutional ones, and Elman's recurrent cell, in the
-    lab's own families. Not: weights that are constant, biases that are not 0, gates, transformers, networks of a user's own.
+    Known: dense networks with batch normalisation and skips, plain convolutional ones, Elman's recurrent cell, and a critic whose
+    weights are clipped, in the lab's own families. Not: weights that are constant, biases that are not 0, gates, transformers,
+    networks of a user's own.
     """
     nothing: list[float | None] = [None] * len(hello.layers)
     try:
@@ -53,6 +54,8 @@ def _predicted(hello: Hello) -> list[float | None] | None:
             return _convolutional(hello.layers, settings, activation)
         case "rnn", "first_symbol":
             return _recurrent(hello.layers, settings, activation)
+        case "wgan", _ if settings.get("lipschitz") == "clip_weights" and settings.get("activation") == "relu":
+            return _critic(hello.layers, settings, activation)
     return None
 
 
@@ -102,6 +105,33 @@ def _recurrent(layers: Sequence[Layer], settings: Mapping[str, Value], activatio
     for index, log in zip(times, logs, strict=True):
         found[index] = log
     return found
+
+
+def _critic(layers: Sequence[Layer], settings: Mapping[str, Value], activation: Activation) -> list[float | None] | None:
+    """Weights drawn and then clamped to ±c: their variance is what counts, c² where nearly all are on the bound.
+
+    The data's size does not matter to a ReLU; a skip or a normalisation would change what does.
+    """
+    rows = [index for index, layer in enumerate(layers) if layer.group == "critic"][:-1]
+    drawn = _drawn([layers[index] for index in rows], settings)
+    if drawn is None or settings.get("batch_norm", "off") != "off" or settings.get("skip", "off") != "off":
+        return None
+    bound = _number(settings, "weight_clip", 0.01)
+    clamped = [_clamped(own, layers[index].shape[1], bound) for own, index in zip(drawn, rows, strict=True)]
+    found: list[float | None] = [None] * len(layers)
+    for index, log in zip(rows, theory.dense(activation, clamped), strict=True):
+        found[index] = log
+    return found
+
+
+def _clamped(drawn: Initial, inputs: int, bound: float) -> Initial:
+    """Gaussian weights after clamping: E min(w², c²), for w ~ N(0, sigma_w²/inputs)."""
+    deviation = drawn.sigma_w / math.sqrt(inputs)
+    edge = bound / deviation
+    inside = math.erf(edge / math.sqrt(2))
+    density = math.exp(-(edge**2) / 2) / math.sqrt(2 * math.pi)
+    square = deviation**2 * (inside - 2 * edge * density) + bound**2 * (1 - inside)
+    return Initial(math.sqrt(inputs * square))
 
 
 def _drawn(layers: Sequence[Layer], settings: Mapping[str, Value]) -> list[Initial] | None:
