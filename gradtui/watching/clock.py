@@ -38,6 +38,15 @@ class Owner(Protocol):
     def stepped(self, clock: Clock) -> None:
         """The optimizer has made a step."""
 
+    def step_begins(self, optimizer: Optimizer) -> None:
+        """Before anything of the step, a closure's evaluation included."""
+
+    def update_begins(self, optimizer: Optimizer) -> None:
+        """The gradients are about to be used: the last moment to clip them."""
+
+    def step_ended(self) -> None:
+        """After everything else: the loop may be held up here."""
+
 
 @dataclass
 class Part:
@@ -111,6 +120,7 @@ class Clock:
     # -- the optimizer's hooks --------------------------------------------------------------------------------------
 
     def _before(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        self._owner.guard(self._owner.step_begins, optimizer)
         closure = kwargs.get("closure") or next(iter(args[1:]), None)
         if not callable(closure):
             self._owner.guard(self._measure)
@@ -136,6 +146,7 @@ class Clock:
 
     def _after(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._owner.guard(self._finish)
+        self._owner.guard(self._owner.step_ended)
 
     # -- what other parts of the loop do ----------------------------------------------------------------------------
 
@@ -173,6 +184,7 @@ class Clock:
         return parameter.grad is not None and parameter.grad is gradient() and parameter.grad._version - version <= _CLIPPED_BY
 
     def _measure(self) -> None:
+        self._owner.update_begins(self.optimizer)
         scaling = self._scaling()
         if (scaling is not None and scaling.scale is not None) or not self._only_clipped_since():
             self._forget_measurement()

@@ -13,11 +13,17 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gradtui import __version__
-from gradtui.stream.events import Hello, Layer
+from gradtui.stream.events import Hello, Layer, Toggle
 
 
 def make_hello(
-    name: str, models: Mapping[str, nn.Module], optimizers: Sequence[Optimizer], layers: list[Layer], attempt: int, forward: bool
+    name: str,
+    models: Mapping[str, nn.Module],
+    optimizers: Sequence[Optimizer],
+    layers: list[Layer],
+    attempt: int,
+    forward: bool,
+    toggles: list[Toggle],
 ) -> Hello:
     """`forward`: whether forward passes can be seen."""
     parameter = next((parameter for model in models.values() for parameter in model.parameters()), None)
@@ -38,6 +44,6 @@ def make_hello(
         host=socket.gethostname(),
         started=time.time(),
         layers=layers,
-        toggles=[],
+        toggles=toggles,
         attempt=attempt,
     )

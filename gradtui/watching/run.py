@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import math
 import os
 import sys
 import traceback
@@ -19,13 +18,15 @@ from gradtui.probe import Probe
 from gradtui.probe.rows import Row
 from gradtui.stream.events import End, Hello, Layer, Log
 from gradtui.stream.run_directory import RunDirectory
-from gradtui.watching import ownership, ranks, seams
+from gradtui.watching import ownership, seams
 from gradtui.watching.clock import Clock
+from gradtui.watching.control import Control
 from gradtui.watching.frames import Draft
 from gradtui.watching.hello import make_hello
 from gradtui.watching.meter import Meter
 from gradtui.watching.ranks import Ranks
 from gradtui.watching.recorder import Recorder
+from gradtui.watching.schedule import Schedule
 
 _PATIENCE = 50
 """Steps that a frame waits for an optimizer that does not step."""
@@ -46,6 +47,7 @@ class Run:
         meter: Meter,
         every: int | None,
         together: Ranks | None,
+        control: bool,
     ) -> None:
         self.directory = directory
         self.active = directory is not None or (together is not None and together.rank > 0)
@@ -53,7 +55,6 @@ class Run:
         self.step = 0
         """The step that is being made, or was made last. A step is over when an optimizer begins its next one."""
         self._name = name
-        self._every = every
         self._pid = os.getpid()
         self._started = self._frame_at = meter.now()
         self._frame_step = -1
@@ -64,16 +65,16 @@ class Run:
         self._discovery = ExitStack()
         self._in_step: set[Clock] = set()
         self._armed_at: int | None = None
-        self._due_at = 0
         self._share = 0.0
         self._ranks = together
-        self._announced = False
-        self._frames = 0
-        self._looked_at = 0.0
+        self._schedule = Schedule(every, together)
         self._clocks: list[Clock] = []
+        self._control: Control | None = None
         if not self.active:
             return
         self._recorder = Recorder(directory, together)
+        if control and directory is not None and together is None:
+            self._control = Control(directory, self._recorder.record, list(models.values()), optimizers)
         self._clocks = self._make_clocks()
         self._discover()
         for clock in self._clocks:
@@ -126,8 +127,22 @@ class Run:
                 other.probe.start_over_at_next_forward()
         if self._armed_at is not None and self._all_here():
             self._draft()
-        if self._hello is not None and self._armed_at is None and self._wants_frame():
+        if self._hello is not None and self._armed_at is None and self._schedule.wants(self.step + 1, self.meter, self._seconds_a_step):
             self._arm(self.step + 1, self._forward)
+
+    def step_begins(self, optimizer: Optimizer) -> None:
+        if self._control is not None:
+            self._control.scale_lr(optimizer)
+
+    def update_begins(self, optimizer: Optimizer) -> None:
+        if self._control is not None:
+            self._control.clip(optimizer)
+
+    def step_ended(self) -> None:
+        if self._control is not None:
+            self._control.restore_lr()
+            if self._control.obey(self.step + 1):
+                self._signature = self._parameters()  # frozen from here, which makes no other network of it
 
     # -- beginning -------------------------------------------------------------------------------------------------
 
@@ -154,10 +169,14 @@ class Run:
         for clock in self._clocks:
             layers |= dict(zip(clock.probe.places, clock.probe.layers, strict=True))
         self._rows = len(layers)
+        if self._control is not None:
+            for clock in self._clocks:
+                self._control.know(clock.probe.layers, clock.probe.row_parameters)
         self._signature = self._parameters()
         self._forward = any(clock.probe.reached for clock in self._clocks)
         rows = [layers[place] for place in sorted(layers)]
-        self._hello = make_hello(self._name, self._networks, self._optimizers, rows, self._attempt, self._forward)
+        offered = self._control.toggles() if self._control else []
+        self._hello = make_hello(self._name, self._networks, self._optimizers, rows, self._attempt, self._forward, offered)
         self._recorder.record(self._hello)
         if not self._forward:
             self._recorder.record(Log(text=f"gradtui: {NOTHING_REACHED}"))
@@ -184,36 +203,11 @@ class Run:
 
     # -- frames ----------------------------------------------------------------------------------------------------
 
-    def _wants_frame(self) -> bool:
-        if self._every:
-            return self.step + 1 >= self._due_at
-        return self.meter.may_look if self._ranks is None else self._agreed(self._ranks)
-
-    def _agreed(self, together: Ranks) -> bool:
-        """Whether the next step is the one that rank 0 has announced a frame of."""
-        if not self._announced:
-            self._learn_due_step(together)
-        if self._announced and self.step + 1 > self._due_at:  # heard of too late
-            self._announced, self._frames = False, self._frames + 1
-        return self._announced and self.step + 1 == self._due_at
-
-    def _learn_due_step(self, together: Ranks) -> None:
-        now = self.meter.now()
-        if together.rank == 0 and self.meter.may_look:
-            a_step = (now - self._started) / (self.step + 1)
-            self._due_at, self._announced = self.step + 2 + math.ceil(ranks.AHEAD / a_step), True
-            together.announce(self._frames, self._due_at)
-        elif together.rank > 0 and now - self._looked_at >= ranks.LOOK:
-            self._looked_at = now
-            due = together.announced(self._frames)
-            self._due_at, self._announced = (self._due_at, False) if due is None else (due, True)
-
     def _arm(self, step: int, forward: bool) -> None:
         """Make a frame of `step`; without `forward`, only of what there is after its forward passes."""
         self._share = self.meter.begin_frame()
         self._armed_at = step
-        if self._every:
-            self._due_at = (step // self._every + 1) * self._every
+        self._schedule.began(step)
         for clock in self._clocks:
             clock.arm(forward, local=forward and self._ranks is not None)
 
@@ -232,11 +226,11 @@ class Run:
         rate = round(steps / elapsed, 2) if elapsed > 0 and self._frame_step >= 0 else None
         self._recorder.add(Draft(self.step, round(now - self._started, 4), rate, parts, metrics), self._clocks, self._rows)
         self._frame_at, self._frame_step, self._armed_at = now, self.step, None
-        if self._announced:
-            self._announced, self._frames = False, self._frames + 1
         for clock in self._clocks:
             clock.disarm()
             clock.part = None
+        if self.step == 0:
+            self.meter.begin_frame()  # what it takes to begin is paid once
         if self._parameters() != self._signature:
             self._recorder.write(wait=True)
             self._look_again()
@@ -246,6 +240,10 @@ class Run:
             # A loop that logs before its first step does so before every step.
             self._recorder.logs_before_step = self._hello is None
         self._recorder.log(values, self.step)
+
+    @property
+    def _seconds_a_step(self) -> float:
+        return (self.meter.now() - self._started) / (self.step + 1)
 
     # -- ending ----------------------------------------------------------------------------------------------------
 
@@ -276,6 +274,8 @@ class Run:
     def _leave(self) -> None:
         self.active = False
         self._discovery.close()
+        if self._control is not None:
+            self._control.release()
         for clock in self._clocks:
             clock.leave()
             seams.leave(clock)

@@ -31,6 +31,7 @@ def watch(
     rate: float = 10.0,
     every: int | None = None,
     share: float = 0.01,
+    control: bool = False,
 ) -> Run:
     """Record what every layer's gradient does while `optimizer` trains `model`, for `gradtui attach` to show.
 
@@ -41,6 +42,10 @@ def watch(
     platform's state directory. Frames come at most `rate` times a second, or on every `every`-th step. Without `every`, all of the
     watching takes at most `share` of the time: frames come as seldom as that needs, and where the norms of every step alone cost more
     than half of it, they are taken on every second, third … step. With `every`, nothing is left out and `share` is not looked at.
+
+    With `control`, viewers may also change the loop: scale the learning rate, clip, freeze a layer, pause, take single steps, save a
+    checkpoint into the run directory. All of it is recorded, and undone by setting it back. Without, they can only look. (A training
+    over several processes cannot be controlled.)
 
     In a training over several processes, call it in every one, after the process group and the sharding are there: rank 0 records.
 
@@ -59,7 +64,7 @@ def watch(
     together = ranks.find()
     records = together is None or together.rank == 0
     directory = _make_directory(label, Path(run_dir) if run_dir is not None else None) if records else None
-    run = Run(models, optimizers, directory, label, meter, every, together)
+    run = Run(models, optimizers, directory, label, meter, every, together, control)
     _watched.update(dict.fromkeys(optimizers, weakref.ref(run)))
     return run
 

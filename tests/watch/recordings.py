@@ -20,7 +20,7 @@ class Recording:
         self.events: list[Event] = read_all(path / "events.jsonl")
         self.hellos = [event for event in self.events if isinstance(event, Hello)]
         self.frames = [event for event in self.events if isinstance(event, Frame)]
-        self.names = [layer.name for layer in self.hellos[-1].layers]
+        self.names = [layer.name for layer in self.hellos[-1].layers] if self.hellos else []
 
     @property
     def end(self) -> End:

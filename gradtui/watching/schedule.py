@@ -1,0 +1,56 @@
+"""On which steps frames are made."""
+
+from __future__ import annotations
+
+import math
+
+from gradtui.watching import ranks
+from gradtui.watching.meter import Meter
+from gradtui.watching.ranks import Ranks
+
+
+class Schedule:
+    """Every `every` steps, or by the clock within the meter's share; several ranks agree on the step."""
+
+    def __init__(self, every: int | None, together: Ranks | None) -> None:
+        self._every = every
+        self._ranks = together
+        self._due = 0
+        self._announced = False
+        self._frames = 0
+        """Agreed upon so far."""
+        self._looked_at = 0.0
+
+    def wants(self, step: int, meter: Meter, a_step: float) -> bool:
+        """Whether `step`, the next, is a frame's; `a_step`: seconds that a step takes."""
+        if self._every:
+            return step >= self._due
+        return meter.may_look if self._ranks is None else self._agreed(self._ranks, step, meter, a_step)
+
+    def began(self, step: int) -> None:
+        """A frame of `step` is being made."""
+        if self._every:
+            self._due = (step // self._every + 1) * self._every
+        self._next()
+
+    def _agreed(self, together: Ranks, step: int, meter: Meter, a_step: float) -> bool:
+        if not self._announced:
+            self._look(together, step, meter, a_step)
+        if self._announced and step > self._due:  # heard of too late
+            self._next()
+        return self._announced and step == self._due
+
+    def _look(self, together: Ranks, step: int, meter: Meter, a_step: float) -> None:
+        now = meter.now()
+        if together.rank == 0 and meter.may_look:
+            self._due, self._announced = step + 1 + math.ceil(ranks.AHEAD / a_step), True
+            together.announce(self._frames, self._due)
+        elif together.rank > 0 and now - self._looked_at >= ranks.LOOK:
+            self._looked_at = now
+            due = together.announced(self._frames)
+            if due is not None:
+                self._due, self._announced = due, True
+
+    def _next(self) -> None:
+        if self._announced:
+            self._announced, self._frames = False, self._frames + 1
