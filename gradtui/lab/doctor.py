@@ -77,6 +77,8 @@ class Trial(Struct, frozen=True, kw_only=True, tag_field="type", tag="trial"):
     """Decades of the profile that is farthest from level, at the last step."""
     open: list[str] = []
     """Codes of the warnings still open, information left out."""
+    metrics: dict[str, float] = {}
+    """On the test set, at the end."""
     error: str = ""
     """Why it could not be tried."""
 

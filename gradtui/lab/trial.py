@@ -113,6 +113,7 @@ def _try(task: Try) -> Trial:
         if measured and left <= LAST:
             losses.append(_outcome(course.session, measured))
     assert measured is not None
+    course.session.evaluate()
     return Trial(
         question=task.question,
         fix=task.fix,
@@ -120,6 +121,7 @@ def _try(task: Try) -> Trial:
         loss=fmean(losses) if all(map(math.isfinite, losses)) else math.nan,
         span=_span(course.session, measured),
         open=sorted(code for code, warning in course.state.open.items() if warning.severity in DISEASES),
+        metrics=course.session.metrics,
     )
 
 
