@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gradtui.stream.events import Log
 from tests.command import environment
 from tests.watch.recordings import Recording, gradient_norms, norm
 from tests.watch.worker import STEPS, batch, network
@@ -66,6 +67,15 @@ def test_one_recording_of_the_whole_models_gradients(tmp_path: Path, how: str) -
             assert frame.metrics["rank_norm_max"] == pytest.approx(max(local), rel=1e-5)
     weight = float(next(model[2].parameters()).detach().norm())
     assert recording.at(STEPS - 1, "weight_norm", "2") == pytest.approx(weight, rel=1e-3)
+
+
+def test_frames_by_the_clock_are_of_the_same_step_on_all_ranks(tmp_path: Path) -> None:
+    assert train("by the clock", tmp_path) == [0, 0]
+    recording = Recording(tmp_path / "run")
+    assert len(recording.frames) >= 3
+    assert not any(isinstance(event, Log) for event in recording.events), "no share was missing"
+    for frame in recording.frames[1:]:
+        assert frame.metrics["rank_norm_min"] < frame.metrics["rank_norm_max"]
 
 
 def test_a_rank_that_dies_leaves_a_recording_that_says_so(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 import torch
 import torch.distributed as dist
@@ -39,8 +40,11 @@ def main(how: str, path: str) -> None:
     else:
         trained = nn.parallel.DistributedDataParallel(model)
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
-    with gradtui.watch(model, optimizer, run_dir=path, every=1) as run:
-        for step in range(STEPS):
+    steps, every = (400, None) if how == "by the clock" else (STEPS, 1)
+    with gradtui.watch(model, optimizer, run_dir=path, every=every, share=1.0) as run:
+        for step in range(steps):
+            if how == "by the clock":
+                time.sleep(0.01)
             if how == "dies" and rank == 1 and step == 2:
                 os._exit(9)
             optimizer.zero_grad()
