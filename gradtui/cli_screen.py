@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from gradtui.ui.app import Choice, GradApp, Watched
 
 
+Remarks = tuple[tuple[int, str], ...]
+"""What a guide says, each from a step on."""
+
+
 def refusal() -> str:
     """Why no screen can open here, and what to do instead; empty: one can."""
     return terminal.refusal(os.environ, stdin_is_terminal=sys.stdin.isatty(), stderr_is_terminal=sys.stderr.isatty())
@@ -82,16 +86,17 @@ def tour() -> int:
 
     _prepare()
     stops = {stop.path.stem: stop for stop in tours.stops()}
-    return _choose([_stop(stop) for stop in stops.values()], lambda name: stops[name].spec(screen=True))
+    choices = [_stop(stop) for stop in stops.values()]
+    return _choose(choices, lambda name: stops[name].spec(screen=True), lambda name: _remarks(stops[name]))
 
 
-def _choose(choices: list[Choice], spec_of: Callable[[str], Spec]) -> int:
+def _choose(choices: list[Choice], spec_of: Callable[[str], Spec], remarks: Callable[[str], Remarks] = lambda _: ()) -> int:
     from gradtui.ui.app import GradApp, Watched
 
     trainings = Trainings()
 
     def start(name: str) -> Watched:
-        return Watched(*trainings.start(spec_of(name)))
+        return Watched(*trainings.start(spec_of(name)), remarks(name))
 
     return _show(GradApp(choices=choices, start=start, restart=trainings.restart, ascii=_ascii()), trainings)
 
@@ -142,6 +147,10 @@ def _choice(scenario: Scenario) -> Choice:
     details += [("Do not expect", "\n".join(scenario.expect_not)), ("Paper", scenario.paper)]
     shown = tuple((head, text) for head, text in details if text)
     return Choice(name=scenario.name, title=scenario.title, group=scenario.group, shows=scenario.shows, details=shown)
+
+
+def _remarks(stop: Stop) -> Remarks:
+    return tuple((remark.step, remark.text) for remark in stop.remarks)
 
 
 def _stop(stop: Stop) -> Choice:

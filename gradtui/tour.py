@@ -38,10 +38,15 @@ class Remark:
     statements: tuple[tuple[int, str], ...]
 
     @property
-    def heading(self) -> str:
-        """The step at which it sets a toggle, as `From step 200`; else `Look`."""
+    def step(self) -> int:
+        """The step at which it sets a toggle; 0 if it sets none."""
         found = (re.match(r"at\s+(\d+)", statement) for _, statement in self.statements)
-        return next((f"From step {at[1]}" for at in found if at), "Look")
+        return next((int(at[1]) for at in found if at), 0)
+
+    @property
+    def heading(self) -> str:
+        """The step as `From step 200`; without one `Look`."""
+        return f"From step {self.step}" if self.step else "Look"
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,9 @@ from gradtui.ui.leave import LeaveScreen
 from gradtui.ui.life import Trainer
 from gradtui.ui.picker import Choice, Picker
 from gradtui.ui.plain import AsciiFilter
-from gradtui.ui.run_screen import Restart, RunScreen, Watched
+from gradtui.ui.run_screen import RunScreen
 from gradtui.ui.theme import FULL, SIXTEEN
+from gradtui.ui.watched import Restart, Watched
 
 __all__ = ["Choice", "GradApp", "Outcome", "Trainer", "Watched"]
 

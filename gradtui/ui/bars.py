@@ -15,11 +15,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
+from gradtui.diagnose.words import full_name, inert
 from gradtui.stream.events import Frame, Layer, Numbers
-from gradtui.ui import rows
+from gradtui.ui import rows, theory
 from gradtui.ui.columns import Body, Column
 from gradtui.ui.lines import Lines, Row
 from gradtui.ui.measures import MEASURES, Measure, at
+from gradtui.ui.names import labels
 from gradtui.ui.scale import elide, state
 
 SLICES = 8
@@ -52,11 +54,12 @@ class LayerBars(Vertical, can_focus=True):
         super().__init__(id=id)
         self.measure: Measure = MEASURES[0]
         self.theory: Numbers = []
-        """A mark per layer at what theory predicts for it; empty: none."""
+        """What theory says of every layer's delta at initialisation; empty: nothing."""
         self.filter = ""
         self.worst_first = False
         """Too few rows on screen for the network: show those in trouble."""
         self._layers: Sequence[Layer] = ()
+        self._labels: list[str] = []
         self._rows: list[int | str] = []
         self._cursor = 0
         self._frame: Frame | None = None
@@ -88,12 +91,12 @@ class LayerBars(Vertical, can_focus=True):
         """A run begins (again): these are its layers."""
         self._layers = layers
         self._frame = self._ghost = self._figures = None
-        self._values = []
+        self._values = self.theory = []
         self._cursor = 0
         self._lay_out()
 
     def show(self, frame: Frame | None, ghost: Frame | None, flags: Mapping[str, str]) -> None:
-        """The newest frame, the one before the last toggle, and the severity of what is wrong by layer name."""
+        """The newest frame, the one before the last toggle, and the severity of what is wrong by layers' full names."""
         self._frame, self._ghost = frame, ghost
         self._flags = flags
         values = self.measure.values(frame) if frame else []
@@ -143,7 +146,7 @@ class LayerBars(Vertical, can_focus=True):
         self._lay_out()
 
     def refilter(self, text: str) -> None:
-        """Show only layers whose name contains `text`."""
+        """Show only layers whose full name contains `text`."""
         self.filter = text
         self._cursor = 0
         self._lay_out()
@@ -152,7 +155,7 @@ class LayerBars(Vertical, can_focus=True):
         self._lay_out()
 
     def _select(self) -> list[int | str]:
-        chosen = [i for i, layer in enumerate(self._layers) if self.filter.lower() in layer.name.lower()]
+        chosen = [i for i, layer in enumerate(self._layers) if self.filter.lower() in full_name(layer).lower()]
         room = max(1, self._body.size.height)
         if self.worst_first and len(chosen) > room:
             chosen = sorted(sorted(chosen, key=self._trouble)[:room])
@@ -169,7 +172,7 @@ class LayerBars(Vertical, can_focus=True):
     def _trouble(self, index: int) -> tuple[int, float]:
         """Sorts the layers in trouble to the front: by severity, then the smallest values."""
         value = at(self._values, index)
-        severity = ("critical", "warning", "information", "").index(self._flags.get(self._layers[index].name, ""))
+        severity = ("critical", "warning", "information", "").index(self._flag(index))
         return severity, value if value is not None and not state(value) else 0.0
 
     def _lay_out(self) -> None:
@@ -178,8 +181,10 @@ class LayerBars(Vertical, can_focus=True):
         self._rows = self._select()
         self._cursor = min(self._cursor, max(0, len(self._rows) - 1))
         width = self.size.width
-        longest = max((len(layer.name) for layer in self._layers), default=0)
+        names = [inert(layer.name) for layer in self._layers]
+        longest = max(map(len, names), default=0)
         self._name_width = min(max(longest + 3, SHORTEST_NAME), LONGEST_NAME, max(8, width // 3))
+        self._labels = labels(names, self._name_width - 3)
         figures = len(self.measure.heading) + 1
         self._bar_width = max(SLICES, width - self._name_width - figures)
         self._cuts = [self._bar_width * i // SLICES for i in range(SLICES + 1)]
@@ -195,6 +200,9 @@ class LayerBars(Vertical, can_focus=True):
     def _head(self) -> None:
         about = f"{self.measure.title} /{self.filter}" if self.filter else self.measure.title
         visible = self.visible_rows
+        top = self._rows[visible.start] if visible else ""
+        if isinstance(top, int) and (group := inert(self._layers[top].group)) and len(group) + len(about) + 1 < self._name_width:
+            about = f"{group} {about}"  # its own header has been scrolled away
         part = f" {visible.start + 1}-{visible.stop}/{len(self._rows)}"
         if len(visible) < len(self._rows) and not self.worst_first and len(about) + len(part) < self._name_width:
             about += part
@@ -211,7 +219,12 @@ class LayerBars(Vertical, can_focus=True):
         if isinstance(row, str):
             return rows.group_cell(row, self._name_width)
         layer = self._layers[row]
-        return rows.name_cell(layer, self._name_width, self._flags.get(layer.name, ""), cursor=y == self._cursor and self.has_focus)
+        cursor = y == self._cursor and self.has_focus
+        return rows.name_cell(self._labels[row], self._name_width, self._flag(row), frozen=layer.frozen, cursor=cursor)
+
+    def _flag(self, index: int) -> str:
+        """The severity of what is wrong with a layer; empty: nothing."""
+        return self._flags.get(full_name(self._layers[index]), "")
 
     def _number_row(self, y: int) -> Row:
         row = self._rows[y] if y < len(self._rows) else ""
@@ -239,8 +252,9 @@ class LayerBars(Vertical, can_focus=True):
         axis = self._axes[self.measure.key]
         layer = self._layers[row]
         note = "frozen" if layer.frozen else "not measured, or no gradient"
-        text, codes = rows.drawn(at(self._values, row), axis, self._bar_width, hot=layer.name in self._flags, note=note)
-        text, codes = rows.marked(text, codes, at(self.theory, row), axis, "┊", "t")
+        text, codes = rows.drawn(at(self._values, row), axis, self._bar_width, hot=bool(self._flag(row)), note=note)
+        if self.measure is MEASURES[0] and self._frame:
+            text, codes = rows.marked(text, codes, at(self.theory, row), axis, "┊", "t" if theory.holds(self._frame) else "f")
         ghost = self.measure.values(self._ghost) if self._ghost else []
         return rows.marked(text, codes, at(ghost, row), axis, "│", "g")
 

@@ -33,13 +33,15 @@ FRACTIONS = ("grad_zero", "saturated", "dead")
 WIDTH = max(len(words) for _, words in FIELDS) + 2
 
 
-def rows(layer: Layer, frame: Frame | None, index: int) -> list[Row]:
-    """The layer's facts, then its numbers, `index` in the newest frame."""
+def rows(layer: Layer, frame: Frame | None, index: int, theory: float | None) -> list[Row]:
+    """The layer's facts, then its numbers, `index` in the newest frame; `theory`: its delta at initialisation as predicted."""
     facts = [
         ("kind", inert(layer.kind)),
         ("shape", " × ".join(str(size) for size in layer.shape)),
         ("parameters", f"{layer.parameters:,}" + (", frozen" if layer.frozen else "")),
     ]
+    facts += [("group", inert(layer.group))] if layer.group else []
+    facts += [("delta at initialisation, by theory", number(theory))] if theory is not None else []
     lines = facts + (_numbers(frame, index) if frame else [])
     return [((f"  {words:<{WIDTH}}", "muted"), (value, "strong")) for words, value in lines]
 

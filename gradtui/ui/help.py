@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 
 from gradtui.diagnose.words import inert
 from gradtui.stream.events import Toggle
-from gradtui.ui.lines import Lines, Row
+from gradtui.ui.lines import STYLES, Lines, Row
 from gradtui.ui.measures import MEASURES
 from gradtui.ui.scale import setting, wrapped
 
@@ -23,7 +23,7 @@ SIGNS: tuple[tuple[str, str], ...] = (
     ("X  !  i", "a critical warning, a warning, an information on this layer"),
     ("f", "frozen: its parameters take no gradient"),
     ("│ in a bar", "where it was before the last toggle"),
-    ("┊ in a bar", "what theory predicts"),
+    ("┊ in a bar", "delta at initialisation by theory, laid through the last layer; faint after step 10"),
     ("–", "not measured, or there is no gradient: that is not 0"),
     ("*", "a toggle that takes effect at the next restart"),
 )
@@ -62,6 +62,8 @@ def _toggle(toggle: Toggle) -> str:
 
 class TextScreen(ModalScreen[None]):
     """Rows to read, scrolled with the usual keys, closed with escape or the key that opened it."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = STYLES
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1,enter", "close", "Close", id="text.close", tooltip="Back to the bars."),

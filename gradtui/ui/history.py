@@ -59,7 +59,8 @@ class HistoryPanel(Lines):
         axis = self._axes[title] = self._axes.get(title, _first_axis(finite)).extended(point.value for point in finite)
         head = ((title, "title"), (f" {heading(points)}"[: max(0, width - len(title))].ljust(width - len(title)), ""))
         if not finite:
-            return [head] + [((" " * width, ""),)] * (height - 1)
+            why = " nothing above zero that a logarithmic axis could show" if points else ""
+            return [head, ((why[:width].ljust(width), "muted"),)] + [((" " * width, ""),)] * (height - 2)
         return [head, *(curve_row(line, width) for line in draw(finite, axis, marks, width, height - 1, self._marker))]
 
 

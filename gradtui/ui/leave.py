@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from gradtui.ui.lines import Lines, Row
+from gradtui.ui.lines import STYLES, Lines, Row
 
 TEXT: list[Row] = [
     ((" It is still training.", "strong"),),
@@ -22,6 +22,8 @@ TEXT: list[Row] = [
 
 class LeaveScreen(ModalScreen[str]):
     """Answers `stop`, `detach` or `cancel`."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = STYLES
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s,enter", "answer('stop')", "Stop", id="leave.stop", tooltip="End the training; the recording stays."),

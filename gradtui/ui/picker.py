@@ -17,7 +17,7 @@ from textual.widgets import Footer, OptionList
 from textual.widgets.option_list import Option
 
 from gradtui.diagnose.words import inert
-from gradtui.ui.lines import Lines, Row
+from gradtui.ui.lines import STYLES, Lines, Row
 from gradtui.ui.scale import wrapped
 
 
@@ -46,6 +46,8 @@ class ScenarioList(OptionList):
 
 class Picker(Screen[None]):
     """Choose a scenario."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = STYLES
 
     class Chosen(Message):
         """A scenario is to run."""

@@ -12,11 +12,13 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from gradtui.ui.lines import Lines
+from gradtui.ui.lines import STYLES, Lines
 
 
 class Prompt(ModalScreen[str | None]):
     """Asks for a line; the answer is the text, or None when it was left with escape."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = STYLES
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="prompt.cancel", tooltip="Change nothing.")]
 

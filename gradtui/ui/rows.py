@@ -9,11 +9,10 @@ from __future__ import annotations
 from itertools import groupby
 
 from gradtui.diagnose.words import inert
-from gradtui.stream.events import Layer
 from gradtui.ui.lines import Row
-from gradtui.ui.scale import Axis, bar, elide, short_name, state
+from gradtui.ui.scale import Axis, bar, elide, state
 
-STYLE_OF = {"b": "bar", "h": "hot", "v": "void", "m": "muted", "g": "ghost", "t": "theory"}
+STYLE_OF = {"b": "bar", "h": "hot", "v": "void", "m": "muted", "g": "ghost", "t": "theory", "f": "faded"}
 
 FLAGS = {"critical": ("X", "alarm"), "warning": ("!", "warn"), "information": ("i", "key")}
 """A letter per severity, and its style: the letter says it without colour."""
@@ -52,11 +51,10 @@ def spans(text: str, codes: str) -> Row:
     return tuple(row)
 
 
-def name_cell(layer: Layer, width: int, severity: str, *, cursor: bool) -> Row:
-    """A layer's flag and name."""
-    letter, style = FLAGS.get(severity) or (FROZEN if layer.frozen else (" ", ""))
-    name = short_name(inert(layer.name), width - 3)
-    return ((letter, style), (" ", ""), (name.ljust(width - 3), "cursor" if cursor else ""), (" ", ""))
+def name_cell(label: str, width: int, severity: str, *, frozen: bool, cursor: bool) -> Row:
+    """A layer's flag and its name, shortened to at most `width - 3` cells."""
+    letter, style = FLAGS.get(severity) or (FROZEN if frozen else (" ", ""))
+    return ((letter, style), (" ", ""), (label.ljust(width - 3), "cursor" if cursor else ""), (" ", ""))
 
 
 def group_cell(group: str, width: int) -> Row:

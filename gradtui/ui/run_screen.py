@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 from textual.widgets import Footer
 
-from gradtui.diagnose.words import inert
-from gradtui.stream.events import Toggle, Value
-from gradtui.stream.run_directory import RunDirectory, RunError
-from gradtui.ui import detail, measures, status, toggles, warnings
+from gradtui.diagnose.words import full_name, inert
+from gradtui.stream.events import Frame
+from gradtui.stream.run_directory import RunError
+from gradtui.ui import detail, measures, status, theory, toggles, warnings
 from gradtui.ui import life as lives
 from gradtui.ui.bars import LayerBars
+from gradtui.ui.changing import Changing
 from gradtui.ui.controls import Controls
 from gradtui.ui.feed import Feed, News
 from gradtui.ui.gpu import Gpu
 from gradtui.ui.help import TextScreen
 from gradtui.ui.history import HistoryPanel
-from gradtui.ui.life import Life, Trainer
+from gradtui.ui.life import Life
 from gradtui.ui.lines import Lines, Row
 from gradtui.ui.log_pane import LogPane
 from gradtui.ui.prompt import Prompt
-from gradtui.ui.scale import setting
+from gradtui.ui.scale import wrapped
 from gradtui.ui.toggles import TogglesPanel
+from gradtui.ui.watched import Restart, Watched
 
 PERIOD = 0.1
 """Seconds between two looks at the run: the bars' frame rate."""
@@ -45,19 +45,7 @@ SETTLED = 3.0
 """Seconds after which everything that a run's screen needs has been imported and made."""
 
 
-@dataclass(frozen=True)
-class Watched:
-    """A run to show; `trainer` is None for a run that somebody else started."""
-
-    run: RunDirectory
-    trainer: Trainer | None = None
-
-
-Restart = Callable[[RunDirectory, dict[str, Value]], Trainer]
-"""Starts a new trainer over a run directory with these settings. Raises RunError."""
-
-
-class RunScreen(Screen[None]):
+class RunScreen(Changing):
     """One run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -84,10 +72,13 @@ class RunScreen(Screen[None]):
         self._gpu: Gpu | None = None
         self._gpu_text = ""
         self._detail: tuple[TextScreen, int] | None = None
+        self._first: Frame | None = None
+        self._remark = ""
         self._bars = LayerBars(id="bars")
         self._history = HistoryPanel(ascii=ascii, id="history")
         self._status = Lines(id="status")
         self._summary = Lines(id="summary")
+        self._guide = Lines(id="guide")
         self._warnings = Lines(id="warnings")
         self._toggles = TogglesPanel(id="toggles")
         self._log = LogPane(id="log")
@@ -95,7 +86,7 @@ class RunScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield self._status
         with Horizontal(id="main"):
-            yield Vertical(self._bars, self._summary, self._history, self._log, id="left")
+            yield Vertical(self._bars, self._summary, self._guide, self._history, self._log, id="left")
             yield Vertical(Lines(id="toggles-title"), self._toggles, Lines(id="warnings-title"), self._warnings, id="side")
         yield Footer()
 
@@ -148,6 +139,11 @@ class RunScreen(Screen[None]):
         settled = self._stale and not fresh
         self._stale = fresh
         texts = self.looks % TEXTS == 0 or settled
+        if state.first is not self._first:
+            self._first = state.first
+            self._bars.theory = theory.profile(state.hello, state.first) if state.hello and state.first else []
+        if self._remark != self._due_remark():
+            self._fit()
         if fresh or settled:
             self._bars.show(state.frame, state.ghost, warnings.flags(state.open))
             self._bars.repaint(figures=texts)
@@ -163,7 +159,7 @@ class RunScreen(Screen[None]):
         """Status, summary, warnings, toggles and an open layer's numbers, as they are now."""
         state = self.feed.state
         self._status.put(status.status_rows(state, self.life, self._gpu_text, self._status.size.width))
-        self._summary.put([status.summary_row(state, self._summary.size.width)])
+        self._summary.put([status.summary_row(state, self._bars.theory, self._summary.size.width)])
         self._warnings.put(warnings.rows(state, self.life, self._warnings.size.width, self._warnings.size.height))
         self._toggles.show(state.settings, self.controls.pending, self.controls.refused)
         if self._detail and self._detail[0].is_current:
@@ -178,11 +174,20 @@ class RunScreen(Screen[None]):
         self._bars.worst_first = tiny
         wide = self.size.width >= 100 and not tiny
         self._toggles.styles.height = max(3, min(self._toggles.count, self.size.height // 2 - 2)) if wide else 3
-        room = self.query_one("#left").size.height - 1
+        self._remark = self._due_remark()
+        told = [] if tiny else wrapped(self._remark, max(1, self.query_one("#left").size.width - 4), 6)
+        self._guide.styles.height = len(told)
+        self._guide.put([((" ┃ ", "key"), (line, "")) for line in told])
+        room = self.query_one("#left").size.height - 1 - len(told)
         least = 0 if tiny else 8 if wide else 4
         self._bars.styles.height = max(2, min(self._bars.row_count + 1, room - least))
         self._bars.refilter(self._bars.filter)
         self.call_after_refresh(self._show_all)
+
+    def _due_remark(self) -> str:
+        """What the guide says now: of the first attempt only, since what follows is a person's own."""
+        frame = self.feed.state.frame
+        return inert(self.watched.remark(frame.step)) if frame and not self.feed.state.attempt else ""
 
     def _show_all(self) -> None:
         state = self.feed.state
@@ -191,16 +196,7 @@ class RunScreen(Screen[None]):
         self._history.show(state.history)
         self.show_texts()
 
-    def tell(self, text: str, severity: str = "warning") -> None:
-        """Say something in passing."""
-        self.notify(text, severity="warning" if severity == "warning" else "information", markup=False)
-
     # Keys
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "press":
-            return self._toggle_of(str(parameters[0])) is not None
-        return True
 
     @property
     def training(self) -> bool:
@@ -232,59 +228,6 @@ class RunScreen(Screen[None]):
         if problem:
             self.tell(problem)
 
-    def action_press(self, hotkey: str, direction: int) -> None:
-        toggle = self._toggle_of(hotkey)
-        if toggle:
-            self._change(toggle, direction, scale=False)
-
-    @on(TogglesPanel.Asked)
-    def _asked(self, asked: TogglesPanel.Asked) -> None:
-        self.change(asked.key, asked.direction, scale=asked.scale)
-
-    def change(self, key: str, direction: int, *, scale: bool = False) -> None:
-        """Change the toggle `key`: to its next choice or the one before; a number is asked for, or scaled."""
-        hello = self.feed.state.hello
-        toggle = next((toggle for toggle in hello.toggles if toggle.key == key), None) if hello else None
-        if toggle:
-            self._change(toggle, direction, scale=scale)
-
-    def _toggle_of(self, hotkey: str) -> Toggle | None:
-        hello = self.feed.state.hello
-        return next((toggle for toggle in hello.toggles if toggle.hotkey == hotkey), None) if hello else None
-
-    def _change(self, toggle: Toggle, direction: int, *, scale: bool) -> None:
-        now = self.controls.pending.get(toggle.key, self.feed.state.settings.get(toggle.key, toggle.value))
-        if not toggle.applies:
-            self.tell(f"{inert(toggle.label)} does not apply: {inert(toggle.reason)}")
-        elif toggle.choices:
-            self._set(toggle, toggles.following(toggle, now, direction))
-        elif scale and not isinstance(now, str):
-            self._set(toggle, toggles.scaled(toggle, now, direction))
-        else:
-            self._ask_number(toggle, now)
-
-    def _ask_number(self, toggle: Toggle, now: Value) -> None:
-        def check(text: str) -> str:
-            value = toggles.typed(toggle, text)
-            return value if isinstance(value, str) else ""
-
-        def answered(text: str | None) -> None:
-            value = toggles.typed(toggle, text) if text is not None else ""
-            if not isinstance(value, str):
-                self._set(toggle, value)
-
-        self.app.push_screen(Prompt(f"{inert(toggle.label)}: a number, then enter", setting(now), check=check), answered)
-
-    def _set(self, toggle: Toggle, value: Value) -> None:
-        if self.life.over:
-            if self._restart is None:
-                self.tell("the run is over, nothing obeys any more")
-                return
-            self.controls.plan(toggle.key, value)
-        elif problem := self.controls.set(toggle.key, value):
-            self.tell(problem)
-        self.show_texts()
-
     def action_measure(self, by: int) -> None:
         at = measures.MEASURES.index(self._bars.measure)
         self._bars.choose(measures.MEASURES[(at + by) % len(measures.MEASURES)])
@@ -315,10 +258,12 @@ class RunScreen(Screen[None]):
     def _open_layer(self, picked: LayerBars.Picked) -> None:
         hello = self.feed.state.hello
         if hello:
-            screen = TextScreen(inert(hello.layers[picked.index].name), self._detail_rows(picked.index))
+            screen = TextScreen(inert(full_name(hello.layers[picked.index])), self._detail_rows(picked.index))
             self._detail = (screen, picked.index)
             self.app.push_screen(screen)
 
     def _detail_rows(self, index: int) -> list[Row]:
         hello = self.feed.state.hello
-        return detail.rows(hello.layers[index], self.feed.state.frame, index) if hello and index < len(hello.layers) else []
+        if hello is None or index >= len(hello.layers):
+            return []
+        return detail.rows(hello.layers[index], self.feed.state.frame, index, measures.at(self._bars.theory, index))

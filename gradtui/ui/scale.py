@@ -112,20 +112,6 @@ def elide(text: str, width: int) -> str:
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :] if tail else ''}"
 
 
-def short_name(name: str, width: int) -> str:
-    """A module's path in at most `width` characters: `encoder.layers.12.attn.q` as `e.l.12.attn.q`.
-
-    Parts are cut to their first letter from the left, and numbers are kept: they are what tells one layer from the next.
-    Only what is too long even so is elided in the middle.
-    """
-    parts = name.split(".")
-    for n, part in enumerate(parts[:-1]):
-        if len(".".join(parts)) <= width:
-            break
-        parts[n] = part if part.isdigit() else part[:1]
-    return elide(".".join(parts), width)
-
-
 def setting(value: object) -> str:
     """A toggle's value as the panel shows it."""
     if isinstance(value, bool):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gradtui.diagnose import profile
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.words import inert
+from gradtui.stream.events import Numbers
+from gradtui.ui import theory
 from gradtui.ui.life import Life
 from gradtui.ui.lines import Row, Span
 from gradtui.ui.scale import number, percent, state
@@ -72,15 +76,19 @@ def _fitted(head: list[Span], parts: list[tuple[str, str]], width: int) -> Row:
     return tuple(row)
 
 
-def summary_row(run: RunState, width: int) -> Row:
-    """The profile's span and slope, and the total gradient norm before and after clipping."""
+def summary_row(run: RunState, predicted: Numbers, width: int) -> Row:
+    """The total gradient norm before and after clipping, each profile's span and slope, and the span that theory predicts.
+
+    `predicted`: every layer's delta at initialisation; empty: there is no prediction."""
     if run.frame is None or run.hello is None:
         return ((" no frame yet", "muted"),)
-    row = _gradient(run)
-    for rows in profile.rows(run.hello.layers):
-        if run.frame.delta_rms:
-            row += _profile(profile.read(rows, run.frame.delta_rms))
-    return _cut(row, width)
+    parts = [_gradient(run)]
+    if run.frame.delta_rms:
+        parts += [part for rows in profile.rows(run.hello.layers) for part in _profile(profile.read(rows, run.frame.delta_rms))]
+    span = theory.span(predicted)
+    if span is not None:
+        parts.append([("  theory ", "muted"), (signed(span), "theory" if theory.holds(run.frame) else "faded")])
+    return _whole(parts, width)
 
 
 def _gradient(run: RunState) -> list[Span]:
@@ -96,13 +104,13 @@ def _both_nan(a: float, b: float | None) -> bool:
     return state(a) == state(b) == "nan"
 
 
-def _profile(read: profile.Profile) -> list[Span]:
+def _profile(read: profile.Profile) -> list[list[Span]]:
     if read.span is None or read.slope is None:
         return []
     where = f" {inert(read.group)}" if read.group else ""
     per = "layer" if read.axis == profile.DEPTH else "time step"
-    row = [("  ·", "muted"), (f"{where} span ", "muted"), (signed(read.span), "strong"), (" decades", "muted")]
-    return [*row, ("  slope ", "muted"), (signed(read.slope), "strong"), (f"/{per}", "muted")]
+    span = [("  ·", "muted"), (f"{where} span ", "muted"), (signed(read.span), "strong")]
+    return [span, [(" decades", "muted")], [("  slope ", "muted"), (signed(read.slope), "strong"), (f"/{per}", "muted")]]
 
 
 def signed(value: float) -> str:
@@ -111,12 +119,12 @@ def signed(value: float) -> str:
     return "0.00" if text in ("+0.00", "-0.00") else text
 
 
-def _cut(row: list[Span], width: int) -> Row:
-    """Whole spans as far as they fit."""
+def _whole(parts: Sequence[list[Span]], width: int) -> Row:
+    """The first parts, as many as fit whole."""
     kept: list[Span] = []
-    for text, style in row:
-        width -= len(text)
+    for part in parts:
+        width -= sum(len(text) for text, _ in part)
         if width < 0:
             break
-        kept.append((text, style))
+        kept += part
     return tuple(kept)

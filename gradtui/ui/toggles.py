@@ -15,10 +15,13 @@ from textual.message import Message
 from gradtui.diagnose.words import inert
 from gradtui.stream.events import Toggle, Value
 from gradtui.ui.lines import Lines, Row, Span
-from gradtui.ui.scale import elide, setting
+from gradtui.ui.scale import elide, setting, wrapped
 
 COLUMN = 26
 """Cells that one toggle needs; a wider panel shows several side by side."""
+
+SELDOM = ("l1", "l2", "warmup")
+"""Toggles with a key that wait behind the others where there is not room for all."""
 
 HOTKEYS = "acdefhinopstuvwxyz123456789"
 """Keys that a run's toggles may have; the screen binds none of them itself."""
@@ -59,7 +62,6 @@ class TogglesPanel(Lines, can_focus=True):
         self._pending: Mapping[str, Value] = {}
         self._refused: Mapping[str, str] = {}
         self._cursor = 0
-        self._top = 0
 
     @property
     def count(self) -> int:
@@ -67,9 +69,9 @@ class TogglesPanel(Lines, can_focus=True):
         return len(self._toggles)
 
     def describe(self, toggles: Sequence[Toggle]) -> None:
-        """The run's toggles: those with a key first, those that do not apply last."""
-        self._toggles = sorted(toggles, key=lambda toggle: (not toggle.applies, not toggle.hotkey))
-        self._cursor = self._top = 0
+        """The run's toggles."""
+        self._toggles = sorted(toggles, key=rank)
+        self._cursor = 0
 
     def show(self, settings: Mapping[str, Value], pending: Mapping[str, Value], refused: Mapping[str, str]) -> None:
         """The values in force, those asked for, and the reasons of those refused, by toggle key."""
@@ -77,23 +79,37 @@ class TogglesPanel(Lines, can_focus=True):
         self.draw_grid()
 
     def draw_grid(self) -> None:
-        """Draw the grid, column by column."""
-        columns, height = self._grid()
-        count = -(-len(self._toggles) // columns) if self._toggles else 0
-        self._top = max(0, min(self._top, count - height))
+        """Draw the page with the cursor, column by column; without the focus the first page, the one that matters."""
+        columns, height, page = self._grid()
+        start = self._start(page)
         cell = self.size.width // columns
-        self.put([self._row(y, columns, count, cell) for y in range(self._top, min(count, self._top + height))])
+        shown = [self._cell(index, cell) for index in range(start, min(self.count, start + page))]
+        if rest := self.count - start - len(shown):
+            shown.append([(f"   +{rest} more{'' if self.has_focus else ': tab'}".ljust(cell), "muted")])
+        rows: list[Row] = [tuple(span for cells in shown[y::height] for span in cells) for y in range(min(height, len(shown)))]
+        self.put(self._with_reason(rows, (self._cursor - start) % height))
 
-    def _grid(self) -> tuple[int, int]:
-        return max(1, self.size.width // COLUMN), max(1, self.size.height)
+    def _grid(self) -> tuple[int, int, int]:
+        """How many columns and rows there are, and how many toggles they hold: one less where that is not all of them."""
+        columns, height = max(1, self.size.width // COLUMN), max(1, self.size.height)
+        room = columns * height
+        return columns, height, room if self.count <= room else max(1, room - 1)
 
-    def _row(self, y: int, columns: int, count: int, cell: int) -> Row:
-        found: list[Span] = []
-        for column in range(columns):
-            index = column * count + y
-            if index < len(self._toggles):
-                found += self._cell(index, cell)
-        return tuple(found)
+    def _start(self, page: int) -> int:
+        return self._cursor // page * page if self.has_focus else 0
+
+    def _with_reason(self, rows: list[Row], here: int) -> list[Row]:
+        """The rows, and over those furthest from the cursor, in row `here`, why its toggle cannot be had."""
+        reason = self._reason() if self.has_focus else ""
+        lines = wrapped(reason, max(1, self.size.width - 2), max(1, len(rows) - 1)) if reason else []
+        told: list[Row] = [((f" {line}".ljust(self.size.width), "warn"),) for line in lines]
+        return told + rows[len(told) :] if 2 * here >= len(rows) else rows[: len(rows) - len(told)] + told
+
+    def _reason(self) -> str:
+        toggle = self._toggles[self._cursor] if self._cursor < self.count else None
+        if toggle is None or not toggle.applies:
+            return inert(toggle.reason) if toggle else ""
+        return inert(self._refused.get(toggle.key, ""))
 
     def _cell(self, index: int, width: int) -> list[Span]:
         toggle = self._toggles[index]
@@ -119,11 +135,7 @@ class TogglesPanel(Lines, can_focus=True):
         ]
 
     def action_move(self, by: int) -> None:
-        self._cursor = max(0, min(len(self._toggles) - 1, self._cursor + by))
-        columns, height = self._grid()
-        count = max(1, -(-len(self._toggles) // columns))
-        y = self._cursor % count
-        self._top = y if y < self._top else max(self._top, y - height + 1)
+        self._cursor = max(0, min(self.count - 1, self._cursor + by))
         self.draw_grid()
 
     def action_change(self, direction: int) -> None:
@@ -137,10 +149,9 @@ class TogglesPanel(Lines, can_focus=True):
             self.post_message(self.Asked(self._toggles[self._cursor].key, direction, scale=scale))
 
     def on_click(self, event: events.Click) -> None:
-        columns, _ = self._grid()
-        count = -(-len(self._toggles) // columns)
-        index = min(columns - 1, event.x // max(1, self.size.width // columns)) * count + self._top + event.y
-        if index < len(self._toggles):
+        columns, height, page = self._grid()
+        place = min(columns - 1, event.x // max(1, self.size.width // columns)) * height + event.y
+        if event.y < height and place < page and (index := self._start(page) + place) < self.count:
             self._cursor = index
             self._ask(1, scale=False)
 
@@ -152,6 +163,11 @@ class TogglesPanel(Lines, can_focus=True):
 
     def on_blur(self) -> None:
         self.draw_grid()
+
+
+def rank(toggle: Toggle) -> tuple[bool, ...]:
+    """Sorts the toggles by use, and otherwise as the trainer gives them: those with a key first, those that do not apply last."""
+    return not toggle.applies, not toggle.hotkey, toggle.key in SELDOM, not toggle.live
 
 
 def following(toggle: Toggle, value: Value, direction: int) -> Value:

@@ -18,7 +18,7 @@ CRASH_HELP = "r starts it again, l shows what it printed."
 
 
 def flags(warnings: Mapping[str, Warning]) -> dict[str, str]:
-    """The worst severity of the open warnings by layer name."""
+    """The worst severity of the open warnings by layers' full names."""
     found: dict[str, str] = {}
     for warning in warnings.values():
         for layer in warning.layers:

@@ -76,10 +76,16 @@ class Showing:
 
 @asynccontextmanager
 async def showing(
-    place: Path, events: Sequence[Event], *, size: tuple[int, int] = (120, 40), process: Process | None = None, ascii: bool = False
+    place: Path,
+    events: Sequence[Event],
+    *,
+    size: tuple[int, int] = (120, 40),
+    process: Process | None = None,
+    ascii: bool = False,
+    remarks: tuple[tuple[int, str], ...] = (),
 ) -> AsyncIterator[Showing]:
     run = rec.write(place, events)
-    app = GradApp(Watched(run, process), ascii=ascii)
+    app = GradApp(Watched(run, process, remarks), ascii=ascii)
     with patch.object(Feed, "silent_for", 0.0):  # a slow machine is no silent trainer
         async with app.run_test(size=size, notifications=True) as pilot:
             await pilot.pause()

@@ -1,8 +1,12 @@
 import math
+from pathlib import Path
 
 from gradtui.diagnose.history import Point
+from gradtui.stream.events import Event
 from gradtui.ui import history
 from gradtui.ui.scale import Axis
+from tests.ui import recordings as rec
+from tests.ui.screens import showing
 
 AXIS = Axis(-2, 1)
 
@@ -38,6 +42,13 @@ def test_a_toggle_is_a_line_over_the_whole_height() -> None:
 def test_one_point_is_enough_and_none_is_drawn_for_a_mark_of_the_future() -> None:
     lines = history.draw([Point(0, 0.1)], AXIS, [5000], 30, 6, "*")
     assert sum(line.count("*") for line in lines) == 1
+
+
+async def test_a_curve_that_has_no_place_on_its_axis_is_not_silently_missing(tmp_path: Path) -> None:
+    events: list[Event] = [rec.hello(rec.layers(3)), rec.frame(0, [0.1] * 3, loss=-2.5)]
+    async with showing(tmp_path, events) as s:
+        assert "loss -2.5" in s.text()
+        assert "nothing above zero" in s.text()
 
 
 def test_the_heading_says_since_when_it_is_not_finite() -> None:

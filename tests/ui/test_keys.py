@@ -166,6 +166,29 @@ async def test_the_panel_changes_toggles_with_cursor_and_mouse(tmp_path: Path) -
         assert s.commands()[-1].set == {"batch_norm": "on"}
 
 
+async def test_a_small_panel_shows_a_page_of_toggles_and_says_how_many_more(tmp_path: Path) -> None:
+    def panel() -> list[str]:
+        return s.text().splitlines()[17:20]
+
+    toggles = [msgspec.structs.replace(rec.TOGGLES[0], key=f"t{n}", label=f"toggle {n}", hotkey="") for n in range(12)]
+    toggles.append(msgspec.structs.replace(rec.TOGGLES[7], hotkey=""))
+    async with showing(tmp_path, [rec.hello(rec.layers(9), toggles=toggles), *OPENING[1:]], size=(80, 24), process=Process()) as s:
+        assert [[cell.split()[1] for cell in (row[1:26], row[27:52])] for row in panel()] == [["0", "3"], ["1", "4"], ["2", "5"]]
+        assert "+5 more: tab" in panel()[2]
+        await s.press("tab", *["down"] * 8, "enter")
+        assert s.commands()[-1].set == {"t8": "norm"}
+        assert "toggle 8" in panel()[0]
+        assert "toggle 0" not in "".join(panel())
+        await s.press("down", "down", "down", "down")
+        assert "no recurrence" in "".join(panel())
+        await s.press("up")
+        assert "no recurrence" not in "".join(panel())
+        await s.pilot.click(s.screen.query_one(TogglesPanel), offset=(5, 1))
+        assert s.commands()[-1].set == {"t9": "norm"}
+        await s.press("shift+tab")
+        assert "toggle 0" in panel()[0]
+
+
 async def test_the_cursor_and_the_filter_find_a_layer(tmp_path: Path) -> None:
     async with showing(tmp_path, [rec.hello(rec.layers(200)), rec.frame(0, rec.vanishing(200))]) as s:
         bars = s.screen.query_one(LayerBars)

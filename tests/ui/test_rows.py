@@ -2,7 +2,6 @@ import math
 
 import pytest
 
-from gradtui.stream.events import Layer
 from gradtui.ui import rows
 from gradtui.ui.lines import text_of
 from gradtui.ui.scale import Axis
@@ -39,7 +38,8 @@ def test_spans_join_cells_of_one_style() -> None:
 
 
 def test_the_flag_is_a_letter_and_the_frozen_are_marked() -> None:
-    layer = Layer(name="hidden.0", kind="Linear", frozen=True)
-    assert text_of(rows.name_cell(layer, 14, "critical", cursor=False)).startswith("X ")
-    assert text_of(rows.name_cell(layer, 14, "warning", cursor=False)).startswith("! ")
-    assert text_of(rows.name_cell(layer, 14, "", cursor=False)) == "f hidden.0    "
+    def cell(severity: str) -> str:
+        return text_of(rows.name_cell("hidden.0", 14, severity, frozen=True, cursor=False))
+
+    assert [cell(severity)[:2] for severity in ("critical", "warning")] == ["X ", "! "]
+    assert cell("") == "f hidden.0    "

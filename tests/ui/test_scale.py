@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradtui.ui.scale import Axis, bar, elide, number, percent, setting, short_name, state, wrapped
+from gradtui.ui.scale import Axis, bar, elide, number, percent, setting, state, wrapped
 
 AXIS = Axis(-9, 1)
 
@@ -88,12 +88,6 @@ def test_the_middle_of_a_long_text_is_left_out() -> None:
     assert elide("encoder.layers.12.attention.query", 16) == "encod…tion.query"
     assert elide("short", 16) == "short"
     assert [len(elide("0123456789", n)) for n in range(12)] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10]
-
-
-def test_a_shortened_path_keeps_the_numbers_that_tell_layers_apart() -> None:
-    assert short_name("encoder.layers.12.attn.q", 14) == "e.l.12.attn.q"
-    assert short_name("hidden.0.linear", 10) == "h.0.linear"
-    assert short_name("hidden.0.linear", 15) == "hidden.0.linear"
 
 
 def test_settings_read_as_the_panel_spells_them() -> None:

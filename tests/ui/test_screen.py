@@ -16,6 +16,7 @@ from gradtui.ui.columns import Column
 from gradtui.ui.lines import Lines, text_of
 from tests.ui import recordings as rec
 from tests.ui.screens import Process, check_golden, showing
+from tests.ui.test_theory import deep_sigmoid
 
 SIZES = [(120, 40), (80, 24), (40, 12)]
 
@@ -118,6 +119,61 @@ async def test_groups_have_headers(tmp_path: Path) -> None:
     async with showing(tmp_path, [rec.hello(layers), rec.frame(0, [1e-2] * 6)]) as s:
         names = [line[:10].strip() for line in s.text().splitlines()[2:10]]
         assert names == ["critic", "hidden.0", "hidden.1", "readout", "generator", "hidden.0", "hidden.1", "readout"]
+        await s.press("slash", *"generator", "enter")
+        assert [line[:10].strip() for line in s.text().splitlines()[2:7]] == ["generator", "hidden.0", "hidden.1", "readout", ""]
+        await s.press("down", "enter")
+        assert "generator hidden.0" in s.text()
+
+
+async def test_only_the_network_in_trouble_is_flagged(tmp_path: Path) -> None:
+    layers = [
+        msgspec.structs.replace(layer, group=group) for group, count in (("critic", 9), ("generator", 12)) for layer in rec.layers(count)
+    ]
+    frames = [rec.frame(step, [*[1e-2] * 9, *rec.vanishing(12, 6)]) for step in range(0, 120, 6)]
+    async with showing(tmp_path, [rec.hello(layers), *frames]) as s:
+        lines = s.text().splitlines()
+        assert [line[0] for line in lines[3:5]] == [" ", " "]
+        assert [line[0] for line in lines[13:15]] == ["X", "X"]
+        await s.pilot.resize_terminal(80, 24)
+        await s.settle()
+        await s.press("G")
+        assert s.text().splitlines()[1].startswith("generator delta")
+
+
+async def test_theory_is_a_line_over_the_bars_of_delta_and_fades(tmp_path: Path) -> None:
+    events: list[Event] = [deep_sigmoid(), rec.frame(0, rec.vanishing(9, 3))]
+    async with showing(tmp_path, events) as s:
+
+        def style() -> set[str]:
+            bars = s.screen.query_one(LayerBars)
+            return {style for y in range(8) for column in bars.query(Column) for text, style in column.row(y) if text == "┊"}
+
+        marks = [line.find("┊") for line in s.text().splitlines()[2:11]]
+        assert marks == [*sorted(marks[:8]), -1]
+        decade = (s.text().splitlines()[1].index("│1e-1") - s.text().splitlines()[1].index("│1e-9")) / 8
+        assert abs(marks[7] - marks[0] - 4.44 * decade) <= 1
+        assert "theory -4.44" in s.text()
+        assert style() == {"theory"}
+        await s.append(rec.frame(11, [1e-2] * 9))
+        assert style() == {"faded"}
+        assert [line.find("┊") for line in s.text().splitlines()[2:11]] == marks
+        await s.press("enter")
+        assert "by theory" in s.text()
+        await s.press("escape", "m")
+        assert "┊" not in s.text()
+
+
+async def test_a_guides_remark_stands_until_the_next_one_is_due_or_the_run_begins_anew(tmp_path: Path) -> None:
+    remarks = ((0, "Look at the \x1b[2Jbars: " + "they fall " * 20), (100, "Now they stand level."))
+    async with showing(tmp_path, [rec.hello(rec.layers(9)), rec.frame(0, [0.1] * 9)], size=(80, 24), remarks=remarks) as s:
+        assert "Look at the \\x1b[2Jbars: they fall" in s.text()
+        assert "total gradient" in s.text()
+        await s.append(rec.frame(100, [0.1] * 9))
+        assert "they fall" not in s.text()
+        assert "Now they stand level." in s.text()
+        await s.append(rec.hello(rec.layers(9), attempt=1), rec.frame(0, [0.1] * 9))
+        assert "Look at" not in s.text()
+        assert "gradient norm" in s.text()
 
 
 async def test_names_and_prints_are_inert(tmp_path: Path) -> None:

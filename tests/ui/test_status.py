@@ -49,15 +49,29 @@ def test_silence_is_counted_and_nan_is_said() -> None:
 
 
 def test_the_summary_gives_span_slope_and_clipping() -> None:
-    text = text_of(status.summary_row(running(total_norm=120.0, clipped_norm=1.0), 100))
+    text = text_of(status.summary_row(running(total_norm=120.0, clipped_norm=1.0), [], 100))
     assert "total gradient 120 → 1 clipped" in text
     assert "span -4.45 decades" in text
     assert "slope -0.64/layer" in text
 
 
+def test_the_summary_keeps_whole_parts_and_the_prediction_last() -> None:
+    text = text_of(status.summary_row(running(step=3), [*rec.vanishing(9, 4.44)[:-1], None], 80))
+    assert text.endswith("theory -4.44")
+    for width in range(80):
+        cut = text_of(status.summary_row(running(), [*rec.vanishing(9)[:-1], None], width))
+        assert len(cut) <= width
+        assert not cut or cut.endswith(("0.13", "span -4.45", "decades", "/layer", "theory -4.45"))
+
+
+def test_the_prediction_is_faint_when_the_network_is_no_longer_as_it_was_initialised() -> None:
+    styles = [status.summary_row(running(step=step), rec.vanishing(9), 100)[-1][1] for step in (10, 11)]
+    assert styles == ["theory", "faded"]
+
+
 def test_nothing_was_clipped_when_both_norms_are_the_same_or_not_numbers() -> None:
-    assert "clipped" not in text_of(status.summary_row(running(), 100))
-    assert "clipped" not in text_of(status.summary_row(running(total_norm=math.nan, clipped_norm=math.nan), 100))
+    assert "clipped" not in text_of(status.summary_row(running(), [], 100))
+    assert "clipped" not in text_of(status.summary_row(running(total_norm=math.nan, clipped_norm=math.nan), [], 100))
 
 
 def test_a_slope_that_rounds_to_nothing_has_no_sign() -> None:

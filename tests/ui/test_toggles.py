@@ -1,5 +1,7 @@
+import msgspec
+
 from gradtui.stream.events import Toggle
-from gradtui.ui.toggles import following, scaled, typed
+from gradtui.ui.toggles import following, rank, scaled, typed
 
 CLIP = Toggle(key="clip", label="clipping", kind="choice", value="off", choices=["off", "norm", "value"])
 LR = Toggle(key="lr", label="lr", kind="number", value=0.02, minimum=0.0, maximum=1.0)
@@ -42,3 +44,14 @@ def test_what_was_typed_is_a_number_or_what_is_wrong_with_it() -> None:
         assert isinstance(answer, str)
         assert words in answer
         assert "\x1b" not in answer
+
+
+def test_what_applies_comes_first_and_of_that_what_has_a_key() -> None:
+    def toggle(key: str, **changes: object) -> Toggle:
+        return msgspec.structs.replace(CLIP, key=key, **changes)
+
+    given = [
+        toggle("cell", hotkey="u", applies=False), toggle("slope"), toggle("l2", hotkey="2"), toggle("depth", live=False),
+        toggle("clip", hotkey="c"), toggle("lr", hotkey="e"),
+    ]  # fmt: skip
+    assert [found.key for found in sorted(given, key=rank)] == ["clip", "lr", "l2", "slope", "depth", "cell"]

@@ -1,0 +1,28 @@
+"""What the run's screen is given: a run, its trainer, and what a guide says on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gradtui.stream.events import Value
+from gradtui.stream.run_directory import RunDirectory
+from gradtui.ui.life import Trainer
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A run to show; `trainer` is None for a run that somebody else started."""
+
+    run: RunDirectory
+    trainer: Trainer | None = None
+    remarks: tuple[tuple[int, str], ...] = ()
+    """What to say of it, each from a step on, in their order."""
+
+    def remark(self, step: int) -> str:
+        """What there is to say at `step`; empty: nothing."""
+        return next((text for since, text in reversed(self.remarks) if since <= step), "")
+
+
+Restart = Callable[[RunDirectory, dict[str, Value]], Trainer]
+"""Starts a new trainer over a run directory with these settings. Raises RunError."""
