@@ -25,6 +25,8 @@ class Meter:
         self._steps = 0
         self._norms_spent = 0.0
         self._norms = 0
+        self._since_review = 0.0
+        self._reviewed = False
         self.stride = 1
         """Norms are taken on every so many steps."""
 
@@ -34,12 +36,13 @@ class Meter:
     def spend(self, since: float) -> float:
         """Count the time from `since` until now; returns it."""
         seconds = self._clock() - since
-        self._spent += seconds
+        self.add(seconds)
         return seconds
 
     def add(self, seconds: float) -> None:
         """Count time that was measured elsewhere."""
         self._spent += seconds
+        self._since_review += seconds
 
     def step_taken(self, norms: float | None) -> None:
         """A step without a frame has ended; `norms`: seconds that its norms took, None when none were taken."""
@@ -64,9 +67,13 @@ class Meter:
         return share
 
     def _review(self) -> None:
-        """Half of the share is for the norms, half for frames."""
+        """Half of the share is for what every step costs, its hooks and its norms; half is for frames."""
         now = self._clock()
         step = (now - self._reviewed_at) / self._steps
         one = self._norms_spent / self._norms
-        self.stride = max(1, math.ceil(one / (step * self._share / 2))) if self._share < 1 and step > 0 else 1
-        self._reviewed_at, self._steps, self._norms_spent, self._norms = now, 0, 0.0, 0
+        hooks = max(0.0, self._since_review - self._norms_spent) / self._steps
+        allowance = max(step * self._share / 2 - hooks, step * self._share / 8)
+        self.stride = max(1, math.ceil(one / allowance)) if self._share < 1 and allowance > 0 else 1
+        if not self._reviewed:  # what was spent before the first review is a part of beginning
+            self._reviewed, self._frame_at, self._spent = True, now, 0.0
+        self._reviewed_at, self._steps, self._norms_spent, self._norms, self._since_review = now, 0, 0.0, 0, 0.0
