@@ -122,6 +122,16 @@ def doctor(patient: str, json: bool, seeds: int, steps: int, start: int | None) 
     return cli_doctor.run(patient, json=json, seeds=seeds, steps=steps, start=start)
 
 
+@cli.command()
+@click.argument("code", metavar="[WARNING]", shell_complete=types.codes, required=False)
+@click.option("--json", is_flag=True, help="One warning a line, as JSON.")
+def explain(code: str | None, json: bool) -> None:
+    """What WARNING means, why it happens, when it opens, how often it is wrong, and what helps. Without one: the list."""
+    from gradtui import cli_explain
+
+    click.echo(cli_explain.run(code, json), nl=False)
+
+
 @cli.command("list")
 @click.option("--json", is_flag=True, help="One scenario a line, as JSON.")
 def list_scenarios(json: bool) -> None:

@@ -44,10 +44,14 @@ def _number(text: str, right: str, fits: Callable[[float], bool]) -> float:
     return number
 
 
-def _warnings() -> Iterable[str]:
+def _codes() -> Iterable[str]:
     from gradtui.script import CODES
 
-    return (*CODES, "any")
+    return CODES
+
+
+def _warnings() -> Iterable[str]:
+    return (*_codes(), "any")
 
 
 def _scenarios() -> Iterable[str]:
@@ -75,6 +79,7 @@ def _completing(words: Callable[[], Iterable[str]]) -> Complete:
     return complete
 
 
+codes = _completing(_codes)
 warnings = _completing(_warnings)
 scenarios = _completing(_scenarios)
 runs = _completing(_runs)

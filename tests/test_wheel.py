@@ -35,7 +35,13 @@ def test_it_holds_what_is_needed_and_nothing_else(wheel: Path) -> None:
     assert tops == {"gradtui", f"gradtui-{gradtui.__version__}.dist-info"}
     source = {path.relative_to(CHECKOUT) for path in CHECKOUT.rglob("*") if path.is_file() and not path.name.startswith(".")}
     assert {f"gradtui/scenarios/{path}" for path in source} <= set(names)
-    for needed in ("gradtui/py.typed", "gradtui/ui/app.tcss", "gradtui/lab/data/digits.u8.gz", "gradtui/lab/data/ATTRIBUTION.md"):
+    for needed in (
+        "gradtui/py.typed",
+        "gradtui/ui/app.tcss",
+        "gradtui/lab/data/digits.u8.gz",
+        "gradtui/lab/data/ATTRIBUTION.md",
+        "gradtui/diagnose/pages/vanishing.toml",
+    ):
         assert needed in names
     licences = [name for name in names if ".dist-info/licenses/" in name]
     assert {Path(name).name for name in licences} == {"LICENSE", "ATTRIBUTION.md"}
