@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test check effects
+.PHONY: run test check effects picture
 
 run: $(VENV)/installed  ## Open gradtui
 	$(BIN)/gradtui
@@ -22,6 +22,9 @@ check: $(VENV)/installed-dev  ## What CI runs: style, types, tests
 
 effects: $(VENV)/installed-dev  ## What every fix does to every scenario: benchmarks/effects.md
 	$(BIN)/python -m benchmarks.effects
+
+picture: $(VENV)/installed  ## The README's picture, from a real training: docs/screen.svg
+	$(BIN)/python docs/picture.py
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -254,9 +254,9 @@ class LayerBars(Vertical, can_focus=True):
         note = "frozen" if layer.frozen else "not measured, or no gradient"
         text, codes = rows.drawn(at(self._values, row), axis, self._bar_width, hot=bool(self._flag(row)), note=note)
         if self.measure is MEASURES[0] and self._frame:
-            text, codes = rows.marked(text, codes, at(self.theory, row), axis, "┊", "t" if theory.holds(self._frame) else "f")
+            text, codes = rows.marked(text, codes, at(self.theory, row), axis, rows.THEORY, "t" if theory.holds(self._frame) else "f")
         ghost = self.measure.values(self._ghost) if self._ghost else []
-        return rows.marked(text, codes, at(ghost, row), axis, "│", "g")
+        return rows.marked(text, codes, at(ghost, row), axis, rows.GHOST, "g")
 
     # The cursor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import on
@@ -57,6 +58,13 @@ class Changing(Screen[None]):
         toggle = next((toggle for toggle in self._offered() if toggle.key == key), None)
         if toggle:
             self._change(toggle, direction, scale=scale)
+
+    def put(self, settings: Mapping[str, Value] | None) -> None:
+        """Change several toggles, in this order; None: none."""
+        for toggle, value in (
+            (toggle, value) for key, value in (settings or {}).items() for toggle in self._offered() if toggle.key == key
+        ):
+            self._set(toggle, value)
 
     def _offered(self) -> list[Toggle]:
         hello = self.feed.state.hello

@@ -32,11 +32,16 @@ def drawn(value: float | None, axis: Axis, width: int, *, hot: bool, note: str =
     return bar(value, axis, width), ("h" if hot else "b") * width
 
 
+GHOST, THEORY, BOTH = "│┊║"
+"""Marks in a bar: before the last toggle, by theory, and both in one cell."""
+
+
 def marked(text: str, codes: str, value: float | None, axis: Axis, character: str, code: str) -> tuple[str, str]:
     """The bar with a mark where `value` lies; unchanged where that is no place on the axis."""
     if not text or state(value) or value is None:
         return text, codes
     at = axis.cell(value, len(text))
+    character = BOTH if text[at] == THEORY else character
     return text[:at] + character + text[at + 1 :], codes[:at] + code + codes[at + 1 :]
 
 

@@ -20,6 +20,7 @@ from gradtui.ui import life as lives
 from gradtui.ui.bars import LayerBars
 from gradtui.ui.changing import Changing
 from gradtui.ui.controls import Controls
+from gradtui.ui.doctor import DoctorScreen
 from gradtui.ui.feed import Feed, News
 from gradtui.ui.gpu import Gpu
 from gradtui.ui.help import TextScreen
@@ -56,6 +57,7 @@ class RunScreen(Changing):
         Binding("M", "measure(-1)", "Measure back", id="run.measure.back", show=False, tooltip="What the bars showed before."),
         Binding("slash", "filter", "Filter", id="run.filter", show=False, tooltip="Show only layers whose name contains a text."),
         Binding("l", "log", "Log", id="run.log", tooltip="What the trainer printed."),
+        Binding("R", "doctor", "Doctor", id="run.doctor", show=False, tooltip="Try every fix and rank them by what they did."),
         *toggles.hotkeys(),
     ]
 
@@ -182,14 +184,15 @@ class RunScreen(Changing):
         least = 0 if tiny else 8 if wide else 4
         self._bars.styles.height = max(2, min(self._bars.row_count + 1, room - least))
         self._bars.refilter(self._bars.filter)
-        self.call_after_refresh(self._show_all)
+        self.call_after_refresh(self.show_all)
 
     def _due_remark(self) -> str:
         """What the guide says now: of the first attempt only, since what follows is a person's own."""
         frame = self.feed.state.frame
         return inert(self.watched.remark(frame.step)) if frame and not self.feed.state.attempt else ""
 
-    def _show_all(self) -> None:
+    def show_all(self) -> None:
+        """Show everything as it is now."""
         state = self.feed.state
         self._bars.show(state.frame, state.ghost, warnings.flags(state.open))
         self._bars.repaint(figures=True)
@@ -231,7 +234,7 @@ class RunScreen(Changing):
     def action_measure(self, by: int) -> None:
         at = measures.MEASURES.index(self._bars.measure)
         self._bars.choose(measures.MEASURES[(at + by) % len(measures.MEASURES)])
-        self.call_after_refresh(self._show_all)
+        self.call_after_refresh(self.show_all)
 
     def action_filter(self) -> None:
         before = self._bars.filter
@@ -253,6 +256,9 @@ class RunScreen(Changing):
         self._log.display = not self._log.display
         self._history.display = not self._log.display
         self._log.poll(list(self.feed.state.log))
+
+    def action_doctor(self) -> None:
+        self.app.push_screen(DoctorScreen(self.watched.run), self.put)
 
     @on(LayerBars.Picked)
     def _open_layer(self, picked: LayerBars.Picked) -> None:

@@ -29,6 +29,8 @@ def test_a_layer_in_trouble_is_drawn_hot() -> None:
 def test_a_mark_stands_where_its_value_lies_and_nowhere_for_a_state() -> None:
     text, codes = rows.drawn(1e-4, AXIS, 10, hot=False)
     assert rows.marked(text, codes, 1e-2, AXIS, "│", "g") == ("█████  │  ", "bbbbbbbgbb")
+    both = rows.marked(*rows.marked(text, codes, 1e-2, AXIS, "┊", "t"), 1e-2, AXIS, "│", "g")
+    assert both == ("█████  ║  ", "bbbbbbbgbb")
     for value in (None, math.nan, math.inf, 0.0):
         assert rows.marked(text, codes, value, AXIS, "│", "g") == (text, codes)
 

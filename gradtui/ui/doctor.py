@@ -1,0 +1,181 @@
+"""The doctor over a run: every fix with what it did, as the trials come in, and `enter` to put one in force.
+
+The doctor is a process of its own, `gradtui doctor RUN --json`, as the trainer is: what it does to the machine's memory
+and cores ends with this screen, which asks it to leave when it is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+
+from gradtui.diagnose.words import inert, setting
+from gradtui.stream.events import Value
+from gradtui.stream.run_directory import RunDirectory
+from gradtui.ui.lines import STYLES, Lines, Row
+
+Fix = dict[str, Value]
+
+COMMAND = (sys.executable, "-P", "-m", "gradtui", "doctor", "--json", "--seeds", "1")
+LONGEST = 1 << 20
+"""Bytes of one line."""
+FIX_WIDTH = 32
+
+
+class Findings:
+    """What the doctor has said so far, best first."""
+
+    def __init__(self) -> None:
+        self.heading = "training it up to its warning …"
+        self._trials = self._done = 0
+        self._by_fix: dict[str, dict[str, dict[str, Any]]] = {}
+        self._fixes: dict[str, Fix] = {}
+        self._ranks: dict[str, int] = {}
+
+    def take(self, line: dict[str, Any]) -> None:
+        """One line of the doctor's JSON."""
+        match line["type"]:
+            case "diagnosis":
+                codes = ", ".join(warning["code"] for warning in line["warnings"])
+                self._trials = line["trials"]
+                self.heading = f"{codes or 'no warning'} at step {line['step']}"
+            case "trial":
+                self._done += 1
+                name = json.dumps(line["fix"])
+                self._fixes[name] = line["fix"]
+                self._by_fix.setdefault(name, {})[line["question"]] = line
+            case "ranking" if line["question"] == "rescue" or not self._ranks:
+                self._ranks = {json.dumps(row["fix"]): row["rank"] for row in line["rows"]}
+
+    @property
+    def progress(self) -> str:
+        if not self._trials:
+            return ""
+        return f"{self._done} of {self._trials} trials" if self._done < self._trials else "all tried"
+
+    @property
+    def fixes(self) -> list[Fix]:
+        """Best first, as far as is known; the empty one is doing nothing."""
+        return [self._fixes[name] for name in self._order()]
+
+    def rows(self, cursor: int) -> list[Row]:
+        """The table; the row under the cursor stands out."""
+        found: list[Row] = [((f"  {'':<{FIX_WIDTH}} {'rescue':>9} {'prevent':>9}  still open after the rescue", "muted"),)]
+        for place, name in enumerate(self._order()):
+            tried = self._by_fix[name]
+            text = inert(" ".join(setting(key, value) for key, value in self._fixes[name].items())) or "nothing"
+            losses = " ".join(f"{_loss(tried.get(question)):>9}" for question in ("rescue", "prevent"))
+            shown = tried.get("rescue") or tried["prevent"]
+            said = inert(shown["error"]) or ", ".join(shown["open"]) or "–"
+            style = "cursor" if place == cursor else "muted" if not self._fixes[name] else ""
+            found.append(((f"{'›' if place == cursor else ' '} {text:<{FIX_WIDTH}} {losses}  {said}", style),))
+        return found
+
+    def _order(self) -> list[str]:
+        return sorted(self._by_fix, key=lambda name: (self._ranks.get(name, 0), *_badness(self._by_fix[name])))
+
+
+def _badness(tried: dict[str, dict[str, Any]]) -> tuple[bool, bool, float]:
+    shown = tried.get("rescue") or tried["prevent"]
+    loss = float(shown["loss"])
+    return bool(shown["error"]), not math.isfinite(loss), loss if math.isfinite(loss) else 0.0
+
+
+def _loss(trial: dict[str, Any] | None) -> str:
+    if trial is None:
+        return "…"
+    return "–" if trial["error"] else f"{float(trial['loss']):.4g}"
+
+
+class DoctorScreen(ModalScreen[Fix | None]):
+    """Tries every fix of a run; the answer is the one to put in force, or None."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = STYLES
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,R", "close", "Close", id="doctor.close", tooltip="Stop trying, change nothing."),
+        Binding("enter", "apply", "Apply", id="doctor.apply", tooltip="Put the fix under the cursor in force."),
+        Binding("down,j", "move(1)", "Down", id="doctor.down", show=False, tooltip="The next fix."),
+        Binding("up,k", "move(-1)", "Up", id="doctor.up", show=False, tooltip="The fix before."),
+    ]
+
+    def __init__(self, run: RunDirectory, command: Sequence[str] = COMMAND) -> None:
+        super().__init__()
+        self._command = [*command, str(run.path)]
+        self._process: asyncio.subprocess.Process | None = None
+        self._findings = Findings()
+        self._cursor = 0
+        self._said = ""
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog", id="doctor"):
+            yield Lines(id="title")
+            yield Lines(id="content")
+
+    def on_mount(self) -> None:
+        self._show()
+        self.run_worker(self._ask(), exclusive=True)
+
+    async def _ask(self) -> None:
+        """Run the doctor to its end, showing what it says as it says it."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=LONGEST,
+        )
+        try:
+            assert self._process.stdout is not None
+            assert self._process.stderr is not None
+            async for line in self._process.stdout:
+                self._findings.take(json.loads(line))
+                self._show()
+            said = (await self._process.stderr.read()).decode(errors="replace").strip().splitlines()
+            self._said = inert(said[-1].removeprefix("gradtui: ")) if said else ""
+            await self._process.wait()
+            self._show()
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Ask the doctor to leave; it takes its workers with it."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+
+    def on_unmount(self) -> None:
+        self._stop()
+
+    def _show(self) -> None:
+        if not self.is_mounted:
+            return
+        state = self._said or self._findings.heading
+        title = self.query_one("#title", Lines)
+        title.put([((" Doctor ", "strong"), (f" {state}  {self._findings.progress}   enter applies, escape closes", "muted"))])
+        rows = self._findings.rows(self._cursor)
+        content = self.query_one("#content", Lines)
+        content.styles.height = len(rows)
+        content.put(rows)
+
+    def action_move(self, by: int) -> None:
+        self._cursor = min(max(self._cursor + by, 0), max(len(self._findings.fixes) - 1, 0))
+        self._show()
+        self.query_one("#doctor").scroll_to(y=self._cursor - 3, animate=False)
+
+    def action_apply(self) -> None:
+        if fixes := self._findings.fixes:
+            self.dismiss(fixes[self._cursor])
+
+    def action_close(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,124 @@
+"""The doctor on the screen: its table as the trials come in, the choice put in force, and no process left."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from gradtui.stream.events import Event
+from gradtui.ui import run_screen
+from gradtui.ui.doctor import DoctorScreen, Findings
+from gradtui.ui.run_screen import RunScreen
+from tests.processes import alive, wait_for
+from tests.ui import recordings as rec
+from tests.ui.screens import showing
+
+OPENING: list[Event] = [rec.hello(rec.layers(9)), rec.frame(0, rec.vanishing(9))]
+
+
+def trial(question: str, loss: float | str, open: list[str] | None = None, error: str = "", **fix: Any) -> dict[str, Any]:
+    return {"type": "trial", "question": question, "fix": fix, "seed": 0, "loss": loss, "open": open or [], "error": error}
+
+
+DIAGNOSIS: dict[str, Any] = {"type": "diagnosis", "step": 41, "warnings": [{"code": "vanishing"}], "trials": 10}
+TRIALS = [
+    trial("rescue", 2.3, ["vanishing"]),
+    trial("rescue", 0.5, batch_norm="on"),
+    trial("rescue", "nan", ["non-finite"], lr=0.2),
+    trial("rescue", 0.1, clip="norm"),
+    trial("rescue", "nan", error="no \x1b[31mway", skip="plain"),
+    trial("prevent", 0.25, batch_norm="on"),
+]
+
+
+def said(*lines: dict[str, Any]) -> Findings:
+    findings = Findings()
+    for line in lines:
+        findings.take(line)
+    return findings
+
+
+def texts(findings: Findings, cursor: int = 0) -> list[str]:
+    return ["".join(text for text, _ in row) for row in findings.rows(cursor)]
+
+
+def test_fixes_are_in_order_as_they_come_in() -> None:
+    findings = said(DIAGNOSIS, *TRIALS)
+    assert findings.fixes == [{"clip": "norm"}, {"batch_norm": "on"}, {}, {"lr": 0.2}, {"skip": "plain"}]
+    assert findings.heading == "vanishing at step 41"
+    assert findings.progress == "6 of 10 trials"
+    rows = texts(findings)
+    assert rows[1].split() == ["›", "clip=norm", "0.1", "…", "–"]
+    assert rows[2].split() == ["batch_norm=on", "0.5", "0.25", "–"]
+    assert rows[3].split() == ["nothing", "2.3", "…", "vanishing"]
+    assert rows[4].split() == ["lr=0.2", "nan", "…", "non-finite"]
+    assert rows[5].split() == ["skip=plain", "–", "…", "no", "\\x1b[31mway"]
+
+
+def test_the_doctors_own_ranking_has_the_last_word() -> None:
+    rescue = [{"fix": {"batch_norm": "on"}, "rank": 1}, {"fix": {"clip": "norm"}, "rank": 2}, {"fix": {}, "rank": 3}]
+    rows = [*rescue, {"fix": {"lr": 0.2}, "rank": 4}, {"fix": {"skip": "plain"}, "rank": 5}]
+    prevent = [{"fix": {"clip": "norm"}, "rank": 1}, {"fix": {"batch_norm": "on"}, "rank": 2}]
+    findings = said(
+        DIAGNOSIS,
+        *TRIALS,
+        {"type": "ranking", "question": "rescue", "rows": rows},
+        {"type": "ranking", "question": "prevent", "rows": prevent},
+    )
+    assert findings.fixes[:2] == [{"batch_norm": "on"}, {"clip": "norm"}]
+
+
+def doctor(tmp_path: Path, lines: list[dict[str, Any]], then: str) -> list[str]:
+    """A process that says these lines and then does something."""
+    path = tmp_path / "doctor.py"
+    printed = "\n".join(json.dumps(line) for line in lines)
+    path.write_text(
+        f"import os, sys, time\nprint({printed!r}, flush=True)\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n{then}\n"
+    )
+    return [sys.executable, str(path)]
+
+
+@pytest.mark.parametrize(
+    ("presses", "sent"), [([], {"clip": "norm"}), (["j"], {"batch_norm": "on"}), (["j", "down", "k"], {"batch_norm": "on"})]
+)
+async def test_enter_puts_the_fix_under_the_cursor_in_force(tmp_path: Path, presses: list[str], sent: dict[str, Any]) -> None:
+    command = doctor(tmp_path, [DIAGNOSIS, *TRIALS], "time.sleep(600)")
+    async with showing(tmp_path / "run", OPENING) as shown:
+        with patch.object(run_screen, "DoctorScreen", lambda run: DoctorScreen(run, command)):
+            await shown.press("R")
+        while "batch_norm=on" not in shown.text():
+            await shown.pilot.pause(0.05)
+        assert "vanishing at step 41" in shown.text()
+        await shown.press(*presses, "enter")
+        assert isinstance(shown.app.screen, RunScreen)
+        assert [command.set for command in shown.commands()] == [sent]
+        pid = int((tmp_path / "pid").read_text())
+        wait_for(lambda: not alive(pid), "the doctor's end")
+
+
+async def test_escape_stops_the_doctor_and_changes_nothing(tmp_path: Path) -> None:
+    command = doctor(tmp_path, [DIAGNOSIS, *TRIALS], "time.sleep(600)")
+    async with showing(tmp_path / "run", OPENING) as shown:
+        shown.app.push_screen(DoctorScreen(shown.run, command))
+        while not (tmp_path / "pid").exists() or "clip=norm" not in shown.text():
+            await shown.pilot.pause(0.05)
+        await shown.press("escape")
+        assert shown.commands() == []
+        pid = int((tmp_path / "pid").read_text())
+        wait_for(lambda: not alive(pid), "the doctor's end")
+
+
+async def test_what_the_doctor_cannot_do_is_said(tmp_path: Path) -> None:
+    command = doctor(tmp_path, [], "sys.exit('gradtui: it is a training \\x1b[31mof your own')")
+    async with showing(tmp_path / "run", OPENING) as shown:
+        shown.app.push_screen(DoctorScreen(shown.run, [*command]))
+        while "of your own" not in shown.text():
+            await shown.pilot.pause(0.05)
+        assert "\\x1b[31mof your own" in shown.text()
+        await shown.press("enter")  # there is nothing to apply
+        assert shown.commands() == []
