@@ -16,7 +16,7 @@ from gradtui.ui.doctor import DoctorScreen, Findings
 from gradtui.ui.run_screen import RunScreen
 from tests.processes import alive, wait_for
 from tests.ui import recordings as rec
-from tests.ui.screens import showing
+from tests.ui.screens import Showing, showing
 
 OPENING: list[Event] = [rec.hello(rec.layers(9)), rec.frame(0, rec.vanishing(9))]
 
@@ -76,11 +76,20 @@ def test_the_doctors_own_ranking_has_the_last_word() -> None:
 def doctor(tmp_path: Path, lines: list[dict[str, Any]], then: str) -> list[str]:
     """A process that says these lines and then does something."""
     path = tmp_path / "doctor.py"
-    printed = "\n".join(json.dumps(line) for line in lines)
-    path.write_text(
-        f"import os, sys, time\nprint({printed!r}, flush=True)\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n{then}\n"
-    )
+    printed = "".join(json.dumps(line) + "\n" for line in lines)
+    pid = str(tmp_path / "pid")
+    code = [f"open({pid!r}, 'w').write(str(os.getpid()))", f"print({printed!r}, end='', flush=True)", then]
+    path.write_text("\n".join(["import os, sys, time", *code]))
     return [sys.executable, str(path)]
+
+
+async def until(shown: Showing, text: str) -> None:
+    """Wait until `text` is on the screen."""
+    for _ in range(600):
+        if text in shown.text():
+            return
+        await shown.pilot.pause(0.05)
+    raise AssertionError(f"{text} is not on the screen:\n{shown.text()}")
 
 
 @pytest.mark.parametrize(
@@ -91,8 +100,7 @@ async def test_enter_puts_the_fix_under_the_cursor_in_force(tmp_path: Path, pres
     async with showing(tmp_path / "run", OPENING) as shown:
         with patch.object(run_screen, "DoctorScreen", lambda run: DoctorScreen(run, command)):
             await shown.press("R")
-        while "batch_norm=on" not in shown.text():
-            await shown.pilot.pause(0.05)
+        await until(shown, "batch_norm=on")
         assert "vanishing at step 41" in shown.text()
         await shown.press(*presses, "enter")
         assert isinstance(shown.app.screen, RunScreen)
@@ -105,8 +113,7 @@ async def test_escape_stops_the_doctor_and_changes_nothing(tmp_path: Path) -> No
     command = doctor(tmp_path, [DIAGNOSIS, *TRIALS], "time.sleep(600)")
     async with showing(tmp_path / "run", OPENING) as shown:
         shown.app.push_screen(DoctorScreen(shown.run, command))
-        while not (tmp_path / "pid").exists() or "clip=norm" not in shown.text():
-            await shown.pilot.pause(0.05)
+        await until(shown, "clip=norm")
         await shown.press("escape")
         assert shown.commands() == []
         pid = int((tmp_path / "pid").read_text())
@@ -116,9 +123,8 @@ async def test_escape_stops_the_doctor_and_changes_nothing(tmp_path: Path) -> No
 async def test_what_the_doctor_cannot_do_is_said(tmp_path: Path) -> None:
     command = doctor(tmp_path, [], "sys.exit('gradtui: it is a training \\x1b[31mof your own')")
     async with showing(tmp_path / "run", OPENING) as shown:
-        shown.app.push_screen(DoctorScreen(shown.run, [*command]))
-        while "of your own" not in shown.text():
-            await shown.pilot.pause(0.05)
+        shown.app.push_screen(DoctorScreen(shown.run, command))
+        await until(shown, "of your own")
         assert "\\x1b[31mof your own" in shown.text()
         await shown.press("enter")  # there is nothing to apply
         assert shown.commands() == []
