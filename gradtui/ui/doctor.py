@@ -29,7 +29,7 @@ Fix = dict[str, Value]
 COMMAND = (sys.executable, "-P", "-m", "gradtui", "doctor", "--json", "--seeds", "1")
 LONGEST = 1 << 20
 """Bytes of one line."""
-FIX_WIDTH = 32
+FIX_WIDTH = 37
 
 
 class Findings:
