@@ -132,6 +132,29 @@ def explain(code: str | None, json: bool) -> None:
     click.echo(cli_explain.run(code, json), nl=False)
 
 
+@cli.command()
+@click.argument("run", shell_complete=types.runs, required=False)
+@click.option("--html", metavar="FILE|-", help="Write it as one HTML file with its charts; -: to standard output.")
+@click.option("--json", is_flag=True, help="The report as a line of JSON.")
+def report(run: str | None, html: str | None, json: bool) -> None:
+    """RUN's post-mortem: what went wrong first, where, what was tried, and what followed. The newest if none is named."""
+    from gradtui import cli_report
+
+    click.echo(cli_report.report(run, html, json), nl=False)
+
+
+@cli.command()
+@click.argument("first", metavar="RUN", shell_complete=types.runs)
+@click.argument("second", metavar="RUN", shell_complete=types.runs)
+@click.option("--by", type=types.share, default=0.01, show_default=True, metavar="SHARE", help="Losses this far apart have parted.")
+@click.option("--json", is_flag=True, help="Both reports and what is between them, as a line of JSON.")
+def compare(first: str, second: str, by: float, json: bool) -> None:
+    """Two runs against each other: settings, losses and where they part, warnings, profiles."""
+    from gradtui import cli_report
+
+    click.echo(cli_report.comparison(first, second, by, json), nl=False)
+
+
 @cli.command("list")
 @click.option("--json", is_flag=True, help="One scenario a line, as JSON.")
 def list_scenarios(json: bool) -> None:

@@ -34,6 +34,11 @@ def first_step(text: str) -> int:
     return int(text)
 
 
+def share(text: str) -> float:
+    """A share of something."""
+    return _number(text, "a number from 0 to 1", lambda number: 0 <= number <= 1)
+
+
 def _number(text: str, right: str, fits: Callable[[float], bool]) -> float:
     try:
         number = float(text)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gradtui import headless, summary
+from gradtui import headless, plots
 from gradtui.headless import JsonLines, Reader, Text, Watch
 from gradtui.stream.events import Applied, End, Event, Frame, Hello, Layer, Log, Toggle, decode, encode
 from gradtui.stream.run_directory import RunDirectory
@@ -207,7 +207,7 @@ def bars(chart: str) -> list[int]:
 
 
 def test_the_chart_draws_every_layer_in_order_at_its_length() -> None:
-    (chart,) = summary.charts([f"l{i}" for i in range(6)], [("t", [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0])])
+    (chart,) = plots.charts([f"l{i}" for i in range(6)], [("t", [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0])])
     lengths = bars(chart)
     steps = {b - a for a, b in itertools.pairwise(lengths)}
     assert max(steps) - min(steps) <= 1
@@ -216,32 +216,32 @@ def test_the_chart_draws_every_layer_in_order_at_its_length() -> None:
 
 
 def test_states_have_no_bar_but_say_what_they_are() -> None:
-    (chart,) = summary.charts(["a", "b", "c", "d", "e"], [("t", [0.0, math.nan, math.inf, None, 0.1])])
+    (chart,) = plots.charts(["a", "b", "c", "d", "e"], [("t", [0.0, math.nan, math.inf, None, 0.1])])
     assert bars(chart)[:4] == [0, 0, 0, 0]
     assert bars(chart)[4] > 0
     assert [line.split("┤")[0].split()[1] for line in chart.splitlines() if "┤" in line] == ["0", "nan", "inf", "-", "0.1"]
 
 
 def test_a_profile_that_is_all_nan_is_drawn_beside_one_that_is_not() -> None:
-    before, after = summary.charts(["a", "b"], [("before", [0.1, 0.2]), ("after", [math.nan, math.nan])])
+    before, after = plots.charts(["a", "b"], [("before", [0.1, 0.2]), ("after", [math.nan, math.nan])])
     assert bars(after) == [0, 0]
     assert before.splitlines()[-1] == after.splitlines()[-1]
 
 
 def test_nothing_finite_draws_no_chart() -> None:
-    assert summary.charts(["a"], [("t", [math.nan])]) == []
-    assert summary.charts(["a"], [("t", [])]) == []
+    assert plots.charts(["a"], [("t", [math.nan])]) == []
+    assert plots.charts(["a"], [("t", [])]) == []
 
 
 def test_a_thousand_layers_keep_the_first_and_the_last() -> None:
-    (chart,) = summary.charts([f"l{i}" for i in range(1000)], [("t", [0.1] * 1000)])
+    (chart,) = plots.charts([f"l{i}" for i in range(1000)], [("t", [0.1] * 1000)])
     rows = [line.split()[0] for line in chart.splitlines() if "┤" in line]
     assert (rows[0], rows[-1], len(rows)) == ("l0", "l999", 40)
     assert "40 of 1000 layers" in chart
 
 
 def test_names_are_inert_and_short() -> None:
-    (chart,) = summary.charts(["\x1b[31m", "module." * 20], [("t", [0.1, 0.1])])
+    (chart,) = plots.charts(["\x1b[31m", "module." * 20], [("t", [0.1, 0.1])])
     assert "\x1b" not in chart
     assert max(map(len, chart.splitlines())) <= 80
 

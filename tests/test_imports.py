@@ -46,7 +46,8 @@ def test_importing_gradtui_imports_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["--version", "--help", "run --help", "completion bash", "list", "show deep-sigmoid", "runs", "run nothing"]
+    "words",
+    ["--version", "--help", "run --help", "completion bash", "list", "show deep-sigmoid", "explain vanishing", "runs", "run nothing"],
 )
 def test_what_only_answers_is_light(tmp_path: Path, words: str) -> None:
     found = modules(f"sys.argv = ['gradtui', *{words.split()!r}]; from gradtui.cli import main; main()", tmp_path)

@@ -1,0 +1,65 @@
+"""Two runs against each other in plain text: 80 columns, no colour."""
+
+from __future__ import annotations
+
+from gradtui import plots, report_text
+from gradtui.diagnose.comparison import Comparison
+from gradtui.diagnose.report import Report
+from gradtui.diagnose.words import inert, setting
+
+NAMES = ("A", "B")
+
+
+def text(comparison: Comparison) -> str:
+    """The whole page."""
+    blocks = ["\n".join(f"{name}  {report_text.heading(report)}" for name, report in zip(NAMES, comparison.runs, strict=True))]
+    blocks.append(_settings(comparison))
+    blocks.append(_parting(comparison))
+    blocks.append("\n".join(_warnings(name, report) for name, report in zip(NAMES, comparison.runs, strict=True)))
+    for name in ("start", "end"):
+        blocks += _profiles(comparison, name)
+    return "\n\n".join(blocks) + "\n"
+
+
+def _settings(comparison: Comparison) -> str:
+    if not comparison.settings:
+        return "set alike from the start" + _changed(comparison)
+    lines = []
+    for key, values in comparison.settings.items():
+        sides = [inert(setting(key, value)) if value is not None else f"{inert(key)} not there" for value in values]
+        lines.append(f"{sides[0]} against {sides[1]}")
+    return report_text.block("set differently" + _changed(comparison), lines)
+
+
+def _changed(comparison: Comparison) -> str:
+    counts = [len(report.trials) for report in comparison.runs]
+    return f"; changed while training {counts[0]} and {counts[1]} times" if any(counts) else ""
+
+
+def _parting(comparison: Comparison) -> str:
+    parting = comparison.parting
+    if comparison.common_steps == 0:
+        return "no step at which the losses of both are known"
+    if parting is None:
+        return f"the losses never part: {comparison.common_steps} steps compared"
+    losses = " against ".join(map(plots.number, parting.losses))
+    return f"the losses part at step {parting.step}: {losses} (more than {parting.threshold:.2%} apart)"
+
+
+def _warnings(name: str, report: Report) -> str:
+    if not report.spells:
+        return f"{name}  no warnings"
+    return report_text.block(f"{name}  warnings", [report_text.spell_line(spell, report) for spell in report.spells])
+
+
+def _profiles(comparison: Comparison, name: str) -> list[str]:
+    """Both profiles at the start, or at the end: on one axis where the layers are the same."""
+    shots = [
+        (side, report, report.snapshots[name]) for side, report in zip(NAMES, comparison.runs, strict=True) if name in report.snapshots
+    ]
+    titled = [(f"{side}: {report_text.title(name, shot, report)}", shot) for side, report, shot in shots]
+    gap = comparison.gaps.get(name)
+    if gap is None:
+        return [chart for title, shot in titled for chart in plots.charts(shot.layers, [(title, shot.values)])]
+    charts = plots.charts(titled[0][1].layers, [(title, shot.values) for title, shot in titled])
+    return [*charts, f"largest gap at the {name}: {inert(gap.layer)}, B {gap.decades:+.2f} decades from A"]
