@@ -91,6 +91,7 @@ def test_a_trial_tells_the_profile_and_the_warnings_still_open(tmp_path: Path) -
     assert "vanishing" in nothing.open
     assert cured.open == []
     assert cured.loss < 1 < nothing.loss
+    assert nothing.metrics["accuracy"] < 0.3 < cured.metrics["accuracy"]
 
 
 def test_a_loss_that_is_no_number_anywhere_at_the_end_is_none() -> None:
@@ -233,3 +234,16 @@ def test_every_seed_is_kept_at_the_same_step_and_the_healthy_are_let_go(tmp_path
         forced = doctor.examine(workers, admit(str(tmp_path / "well.toml")), Plan(seeds=1, steps=3, start=0), tmp_path)
         assert forced is not None
         assert forced.questions == ["prevent"]
+
+
+def test_what_a_recording_did_after_the_warning_is_not_done_again(tmp_path: Path) -> None:
+    plain = patient("chaotic-tanh")
+    treated = Patient(
+        name="it", scenario=plain.scenario, settings=plain.settings, schedule=[Scheduled(1, "lr", 0.03), Scheduled(4, "init", "orthogonal")]
+    )
+    plan = Plan(seeds=1, steps=8, start=3)
+    with Workers(1) as workers:
+        diagnosis = doctor.examine(workers, treated, plan, tmp_path)
+        assert diagnosis is not None
+        nothing = next(doctor.treat(workers, treated, plan, diagnosis, tmp_path))
+    assert nothing.loss == fmean(losses(plain, {1: {"lr": 0.03}}, 11)[-8:])
