@@ -19,10 +19,12 @@ def full_name(layer: Layer) -> str:
 
 
 def span_of(names: Sequence[str]) -> str:
-    """Layers that follow each other, shortly: `hidden.0–hidden.2`; empty for none."""
-    if not names:
-        return ""
-    return inert(names[0]) if len(names) == 1 else f"{inert(names[0])}–{inert(names[-1])}"
+    """Layers that follow each other, shortly: `hidden.0–hidden.2`, `critic hidden.0–hidden.2`; empty for none."""
+    if len(names) < 2:
+        return inert("".join(names))
+    group, _, name = names[-1].partition(" ")
+    last = name if name and names[0].startswith(f"{group} ") else names[-1]
+    return f"{inert(names[0])}–{inert(last)}"
 
 
 def label(code: str) -> str:

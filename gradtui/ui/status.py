@@ -11,6 +11,7 @@ from gradtui.stream.events import Numbers
 from gradtui.ui import theory
 from gradtui.ui.life import Life
 from gradtui.ui.lines import Row, Span
+from gradtui.ui.measures import at
 from gradtui.ui.scale import number, percent, state
 
 LIFE_STYLES = {"RUN": "good", "PAUSED": "calm", "CRASHED": "alarm", "SILENT": "alarm", "READING": "calm", "STARTING": "calm"}
@@ -77,17 +78,18 @@ def _fitted(head: list[Span], parts: list[tuple[str, str]], width: int) -> Row:
 
 
 def summary_row(run: RunState, predicted: Numbers, width: int) -> Row:
-    """The total gradient norm before and after clipping, each profile's span and slope, and the span that theory predicts.
+    """The total gradient norm before and after clipping, and each profile's span, the span that theory predicts, and slope.
 
     `predicted`: every layer's delta at initialisation; empty: there is no prediction."""
     if run.frame is None or run.hello is None:
         return ((" no frame yet", "muted"),)
     parts = [_gradient(run)]
     if run.frame.delta_rms:
-        parts += [part for rows in profile.rows(run.hello.layers) for part in _profile(profile.read(rows, run.frame.delta_rms))]
-    span = theory.span(predicted)
-    if span is not None:
-        parts.append([("  theory ", "muted"), (signed(span), "theory" if theory.holds(run.frame) else "faded")])
+        for rows in profile.rows(run.hello.layers):
+            span = theory.span([at(predicted, index) for index in rows.indices])
+            style = "theory" if theory.holds(run.frame) else "faded"
+            by_theory = [] if span is None else [[("  theory ", "muted"), (signed(span), style)]]
+            parts += _profile(profile.read(rows, run.frame.delta_rms), by_theory)
     return _whole(parts, width)
 
 
@@ -104,13 +106,13 @@ def _both_nan(a: float, b: float | None) -> bool:
     return state(a) == state(b) == "nan"
 
 
-def _profile(read: profile.Profile) -> list[list[Span]]:
+def _profile(read: profile.Profile, by_theory: list[list[Span]]) -> list[list[Span]]:
     if read.span is None or read.slope is None:
         return []
     where = f" {inert(read.group)}" if read.group else ""
     per = "layer" if read.axis == profile.DEPTH else "time step"
     span = [("  ·", "muted"), (f"{where} span ", "muted"), (signed(read.span), "strong")]
-    return [span, [(" decades", "muted")], [("  slope ", "muted"), (signed(read.slope), "strong"), (f"/{per}", "muted")]]
+    return [span, *by_theory, [(" decades", "muted")], [("  slope ", "muted"), (signed(read.slope), "strong"), (f"/{per}", "muted")]]
 
 
 def signed(value: float) -> str:

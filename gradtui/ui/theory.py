@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from gradtui.diagnose.predict import predict
 from gradtui.diagnose.profile import log10
+from gradtui.diagnose.profile import rows as profiles
 from gradtui.stream.events import Frame, Hello, Numbers
 
 LAST = 10
 """The last step that is near enough to the initialisation to be compared with it."""
 
+LARGEST = 308.0
+"""No double holds a larger power of ten."""
+
 
 def profile(hello: Hello, first: Frame) -> Numbers:
-    """Every layer's delta at initialisation by theory, which knows ratios only: the last predicted row is as measured.
+    """Every layer's delta at initialisation by theory, which knows ratios only: each profile's last predicted row is as measured.
 
     Empty where theory has nothing to say, or `first` is not the network as it was initialised.
     """
-    logs = predict(hello)
-    known = [index for index, log in enumerate(logs) if log is not None]
-    measured = first.delta_rms[known[-1]] if known and first.step == 0 and len(first.delta_rms) == len(logs) else None
-    anchor = log10(measured) if measured else None
-    if anchor is None or anchor != anchor:
+    if first.step or len(first.delta_rms) != len(hello.layers):
         return []
-    return [None if log is None else 10 ** min(300.0, anchor + log) for log in logs]
+    logs = predict(hello)
+    found: Numbers = [None] * len(logs)
+    for rows in profiles(hello.layers):
+        known = [(index, log) for index in rows.indices if (log := logs[index]) is not None]
+        anchor = log10(first.delta_rms[known[-1][0]] or 0.0) if known else -math.inf
+        if math.isfinite(anchor):
+            for index, log in known:
+                found[index] = 10 ** min(LARGEST, anchor + log)
+    return found if any(found) else []
 
 
 def holds(frame: Frame) -> bool:
@@ -29,7 +40,7 @@ def holds(frame: Frame) -> bool:
     return frame.step <= LAST
 
 
-def span(values: Numbers) -> float | None:
+def span(values: Sequence[float | None]) -> float | None:
     """The predicted span in decades, with the sign of a profile's own."""
     known = [value for value in values if value]
     return log10(known[0]) - log10(known[-1]) if len(known) > 1 else None

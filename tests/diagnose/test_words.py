@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from gradtui.diagnose.warnings import Warning
-from gradtui.diagnose.words import inert, short
+from gradtui.diagnose.words import inert, short, span_of
 from gradtui.stream.events import Frame, Layer, Toggle, Value
 from tests.diagnose.streams import TOGGLES, applied, frame, hello, layers, started, warnings_of
 
@@ -136,3 +136,9 @@ def test_names_from_outside_are_inert_in_words() -> None:
         for text in (warning.evidence.sentence, warning.evidence.brief, short(warning, TOGGLES)):
             assert text.isprintable()
     assert inert("hidden.0") == "hidden.0"
+
+
+def test_a_range_names_its_network_once() -> None:
+    assert span_of(["critic hidden.0", "critic hidden.1", "critic hidden.2"]) == "critic hidden.0–hidden.2"
+    assert span_of(["critic hidden.0", "generator hidden.0"]) == "critic hidden.0–generator hidden.0"
+    assert [span_of(names) for names in ([], ["a b"], ["a", "b"])] == ["", "a b", "a–b"]

@@ -55,18 +55,18 @@ def test_the_summary_gives_span_slope_and_clipping() -> None:
     assert "slope -0.64/layer" in text
 
 
-def test_the_summary_keeps_whole_parts_and_the_prediction_last() -> None:
+def test_the_summary_keeps_whole_parts_and_the_prediction_beside_what_was_measured() -> None:
     text = text_of(status.summary_row(running(step=3), [*rec.vanishing(9, 4.44)[:-1], None], 80))
-    assert text.endswith("theory -4.44")
+    assert "span -4.45  theory -4.44 decades" in text
     for width in range(80):
         cut = text_of(status.summary_row(running(), [*rec.vanishing(9)[:-1], None], width))
         assert len(cut) <= width
-        assert not cut or cut.endswith(("0.13", "span -4.45", "decades", "/layer", "theory -4.45"))
+        assert not cut or cut.endswith(("0.13", "span -4.45", "theory -4.45", "decades", "/layer"))
 
 
 def test_the_prediction_is_faint_when_the_network_is_no_longer_as_it_was_initialised() -> None:
-    styles = [status.summary_row(running(step=step), rec.vanishing(9), 100)[-1][1] for step in (10, 11)]
-    assert styles == ["theory", "faded"]
+    rows = [status.summary_row(running(step=step), rec.vanishing(9), 100) for step in (10, 11)]
+    assert [[style for text, style in row if text == "-4.45"] for row in rows] == [["strong", "theory"], ["strong", "faded"]]
 
 
 def test_nothing_was_clipped_when_both_norms_are_the_same_or_not_numbers() -> None:

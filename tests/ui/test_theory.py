@@ -27,6 +27,13 @@ def test_the_line_goes_through_the_last_predicted_row_as_measured() -> None:
     assert values[0] == pytest.approx(3e-3 * 10**-4.44, rel=0.03)
 
 
+def test_each_network_has_a_line_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = [msgspec.structs.replace(layer, group=group) for group in ("critic", "generator") for layer in rec.layers(3)]
+    monkeypatch.setattr(theory, "predict", lambda hello: [-2.0, 0.0, None, 1.0, 0.0, None])
+    values = theory.profile(rec.hello(layers), rec.frame(0, [1.0, 1e-3, 1.0, 1.0, 1e-6, 1.0]))
+    assert [value and math.log10(value) for value in values] == pytest.approx([-5, -3, None, -5, -6, None])
+
+
 def test_nothing_is_drawn_where_there_is_nothing_to_draw_it_through() -> None:
     for delta in (0.0, math.nan, math.inf, None):
         assert theory.profile(deep_sigmoid(), rec.frame(0, [*[1e-9] * 7, delta, 2e-2])) == []
