@@ -142,7 +142,7 @@ def test_no_worker_is_left_when_it_is_interrupted_or_killed(tmp_path: Path, dead
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(tmp_path),
+        env=environment(tmp_path, TMPDIR=str(tmp_path)),
         start_new_session=True,
     )
     assert process.stdout is not None
@@ -158,3 +158,5 @@ def test_no_worker_is_left_when_it_is_interrupted_or_killed(tmp_path: Path, dead
     assert process.returncode == code
     wait_for(lambda: not any(map(alive, workers)), "the last worker's end")
     assert process.stderr.read() == ""
+    if number != signal.SIGKILL:
+        assert not list(tmp_path.glob("gradtui-doctor-*"))
