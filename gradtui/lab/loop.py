@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import msgspec
 import torch
 
 from gradtui import __version__
-from gradtui.lab import toggles
+from gradtui.lab import families, toggles
 from gradtui.lab.errors import SettingError
 from gradtui.lab.learner import Measured
 from gradtui.lab.sessions import Training, begin
@@ -40,6 +41,8 @@ class Loop:
         self._stopping = stopping
         self._detach = detach
         self._device = choose_device(spec.device)
+        if self._device.type == "cpu" and not families.is_own(spec.scenario.model):
+            torch.set_num_threads(1)  # the lab's networks are too small to share: threads that wait for each other cost more
         self._started = time.monotonic()
         self._paused = False
         self._single = False
@@ -76,6 +79,8 @@ class Loop:
         self._frame_time = self._due = time.monotonic()
         self._frame_step = -1
         self._writer.append(self._hello())
+        sys.stdout.flush()  # what was printed before it is recorded after it
+        sys.stderr.flush()
 
     def _hello(self) -> Hello:
         return Hello(

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from pathlib import Path
 from typing import TextIO
 
@@ -64,23 +65,34 @@ def _set_parent_death_signal(number: int) -> None:
 
 
 class Tee(io.TextIOBase):
-    """Standard output or error that also makes an event of every line, so that viewers can show it in its place."""
+    """Standard output or error that also makes an event of every line, so that viewers can show it in its place.
+
+    What is printed before the run's `hello`, by an import say, is held back until it: `hello` comes first in a recording.
+    """
 
     def __init__(self, stream: TextIO, writer: EventWriter) -> None:
         self._stream = stream
         self._writer = writer
+        self._held: list[str] = []
         self._line = ""
 
     def write(self, text: str) -> int:
         self._stream.write(text)
-        self._stream.flush()
         *lines, self._line = (self._line + text).split("\n")
-        for line in lines:
-            self._writer.append(Log(text=line[:LONGEST_LINE]))
+        self._held += lines
+        self.flush()
         return len(text)
+
+    def release(self) -> None:
+        """Record what is held."""
+        for line in self._held:
+            self._writer.append(Log(text=line[:LONGEST_LINE]))
+        self._held.clear()
 
     def flush(self) -> None:
         self._stream.flush()
+        if not self._writer.empty:
+            self.release()
 
     def fileno(self) -> int:
         return self._stream.fileno()
@@ -96,9 +108,13 @@ def main() -> int:
     lifeline = Lifeline(stopping) if spec.lifeline else None
     commands = CommandReader(run.commands)
     writer = EventWriter(run.events)
-    sys.stdout = Tee(sys.stdout, writer)
-    sys.stderr = Tee(sys.stderr, writer)
+    tees = Tee(sys.stdout, writer), Tee(sys.stderr, writer)
+    sys.stdout, sys.stderr = tees
+    # torch works without numpy, and says so at its first tensor.
+    warnings.filterwarnings("ignore", "Failed to initialize NumPy")
     end, code = _train(spec, writer, commands, stopping, lifeline)
+    for tee in tees:
+        tee.release()
     writer.append(end)
     return code
 

@@ -32,6 +32,11 @@ class EventWriter:
         self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         self._size = _cut_half_line(self._fd)
 
+    @property
+    def empty(self) -> bool:
+        """Nothing has been recorded yet."""
+        return not self._size
+
     def append(self, event: Event) -> None:
         """Write one event. Never raises for a full disk or a vanished file: it counts what is lost and says so on stderr."""
         line = encode(event)

@@ -195,3 +195,19 @@ def test_a_detached_trainer_outlives_its_lifeline(run: RunDirectory, trainers: l
     seen = frames(run)[-1].step
     wait_for(lambda: frames(run)[-1].step > seen + 400, "frames long after the lifeline ended")
     assert trainers[0].alive
+
+
+def test_what_is_printed_before_the_beginning_is_recorded_after_it(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`hello` comes first in every recording, whatever a user's own module prints when it is imported."""
+    (tmp_path / "printing.py").write_text(
+        "import torch\nprint('imported \\x1b[31m')\ndef build(): return torch.nn.Sequential(torch.nn.Linear(64, 10))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    scenario = msgspec.structs.replace(load("healthy-mlp"), model="printing:build", settings={}, options={})
+    what = msgspec.structs.replace(spec(), scenario=scenario, settings=toggles.initial(scenario))
+    events = finished(run, what)
+    assert [type(event).__name__ for event in events[:3]] == ["Hello", "Log", "Frame"]
+    assert events[1] == Log(text="imported \x1b[31m")
+    assert "imported" in run.trainer_log.read_text()
