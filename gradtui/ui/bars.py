@@ -287,8 +287,6 @@ class LayerBars(Vertical, can_focus=True):
             self._body.scroll_to(y=target if target < top else target - height + 1, animate=False)
         self._names.check(self.visible_rows)
 
-    def on_focus(self) -> None:
-        self._names.check(self.visible_rows)
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
         self._names.check(self.visible_rows)

@@ -158,10 +158,8 @@ class TogglesPanel(Lines, can_focus=True):
     def on_resize(self) -> None:
         self.draw_grid()
 
-    def on_focus(self) -> None:
-        self.draw_grid()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
         self.draw_grid()
 
 
