@@ -80,7 +80,13 @@ def _describe_plateau(signals: Signals, share: float, trivial: float, edge: Edge
     if edge.state == "closed":
         return Finding([], Evidence(brief=brief, sentence=f"{brief} (closes under {PLATEAU_OVER:.0%})", numbers=numbers))
     causes = [code for code in CAUSES if code in signals.open]
-    cause = f"see {', '.join(causes)}" if causes else "the gradients look healthy, so they are not the reason"
+    past = [code for code in CAUSES if code in signals.seen]
+    if causes:
+        cause = f"see {', '.join(causes)}"
+    elif past:
+        cause = f"the gradients look healthy now, but see {', '.join(past)}, which closed"
+    else:
+        cause = "the gradients look healthy, so they are not the reason"
     sentence = f"{brief} ({trivial:.3g}; threshold {PLATEAU:.0%}) at step {signals.frame.step}: nothing is learned; {cause}"
     return Finding([], Evidence(brief=brief, sentence=sentence, numbers=numbers))
 

@@ -60,6 +60,8 @@ def _remedies(code: str, signals: Signals) -> tuple[Remedy, ...]:
             return table.CLIPPED_WEIGHTS if _weights_clipped(signals) else table.SMALL_UPDATES
         case "plateau" if "update-too-small" in signals.open:
             return table.SMALL_UPDATES
+        case "plateau" if "exploding" in signals.seen:
+            return _restarted(_exploding(signals))
         case "plateau" if _unsettled_transformer(signals):
             return table.TRANSFORMER
     return _ALWAYS.get(code, ())

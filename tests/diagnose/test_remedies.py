@@ -65,6 +65,15 @@ def test_time_that_vanishes_from_the_start_wants_another_cell_and_after_an_explo
     assert "cell" not in dict(named(thrown))
 
 
+def test_a_plateau_after_an_explosion_that_has_passed_is_its_doing() -> None:
+    """One large step saturates the network for good, and the profile that is left looks sound."""
+    frames = [frame(0, 2.0), *(frame(5 * i) for i in range(1, 25))]
+    warning = found([CELL], frames, "plateau", UNROLLED, scenario={"data": "first_symbol"})
+    assert "look healthy now, but see exploding, which closed" in warning.evidence.sentence
+    assert named(warning)[0] == ("clip", "norm")
+    assert warning.try_[0].why.startswith("then restart, it exploded first: ")
+
+
 def test_large_updates_of_a_recurrent_network_are_clipped() -> None:
     large = [frame(0, update_ratio=[2.0] * 5)]
     assert named(found([CELL], large, "update-too-large", UNROLLED))[0] == ("clip", "norm")
