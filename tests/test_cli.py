@@ -71,7 +71,7 @@ def test_completion_is_printed_for_the_shell(state: Path, shell: str) -> None:
         ("gradtui run deep-s", {"deep-sigmoid"}),
         ("gradtui run x --fail-on non", {"non-finite"}),
         ("gradtui run x --set clip=n", {"clip=norm"}),
-        ("gradtui comp", {"completion"}),
+        ("gradtui comp", {"compare", "completion"}),
     ],
 )
 def test_completion_knows_scenarios_warnings_and_settings(state: Path, typed: str, offered: set[str]) -> None:

@@ -156,9 +156,9 @@ def test_a_detached_run_goes_on_and_is_attached_to_with_everything_since_its_sta
         [*COMMAND, "attach", str(run), "--headless", "--json"], stdout=subprocess.PIPE, text=True, env=environment(tmp_path)
     )
     assert viewer.stdout
-    first = [strict(viewer.stdout.readline().encode()) for _ in range(3)]
-    assert [event["type"] for event in first] == ["hello", "frame", "frame"]
-    assert [event["step"] for event in first[1:]] == [0, 10]
+    first = [strict(viewer.stdout.readline().encode()) for _ in range(4)]
+    assert [event["type"] for event in first] == ["hello", "frame", "theory", "frame"]
+    assert [event["step"] for event in first if event["type"] == "frame"] == [0, 10]
     viewer.kill()
     viewer.communicate()
     seen = len(recording(run))
