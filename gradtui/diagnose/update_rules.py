@@ -21,8 +21,14 @@ UPDATE_LARGE = 0.3
 # 9 of 9 slow, 41 of 49 dead, 57 of 75 vanishing found (and the other 18 once the penalty's share is taken out); 3 alarms on 321.
 UPDATE_SMALL = 1e-5
 UPDATE_SMALL_OVER = 3e-5
+# While the loss is a constant guess's, ten times as much is too little still: so did half of the runs that a plateau found alone.
+UPDATE_STUCK = 1e-4
+UPDATE_STUCK_OVER = 3e-4
 SMALL_FROM = 20
 """The step from which updates are judged too small: warm-ups begin at 0."""
+
+NORMALISED_FIRST = ("adagrad", "rmsprop")
+"""Optimizers whose first step is as long as the learning rate says, whatever the gradient: it tells nothing of the next ones."""
 
 
 def update_too_large(signals: Signals) -> Reading | None:
@@ -37,6 +43,8 @@ def update_too_large(signals: Signals) -> Reading | None:
         ratio = ratios[row]
         if ratio is not None and not math.isnan(ratio) and (not norms or norms[row]):
             seen.append((ratio, row))
+    if signals.at_init and signals.settings.get("optimizer") in NORMALISED_FIRST:
+        return None
     if signals.broken:
         seen = [found for found in seen if math.isfinite(found[0])]
     if not seen:
@@ -74,8 +82,9 @@ def update_too_small(signals: Signals) -> Reading | None:
     if not seen:
         return None
     smallest, row = min(seen)
-    met = signals.frame.step >= SMALL_FROM and smallest <= UPDATE_SMALL
-    return Reading((met,), smallest >= UPDATE_SMALL_OVER, lambda edge: _describe_small(signals, row, smallest, edge))
+    line, over = (UPDATE_STUCK, UPDATE_STUCK_OVER) if "plateau" in signals.open else (UPDATE_SMALL, UPDATE_SMALL_OVER)
+    met = signals.frame.step >= SMALL_FROM and smallest <= line
+    return Reading((met,), smallest >= over, lambda edge: _describe_small(signals, row, smallest, line, edge))
 
 
 def _data_share(signals: Signals, ratios: Numbers, row: int) -> float | None:
@@ -90,13 +99,14 @@ def _data_share(signals: Signals, ratios: Numbers, row: int) -> float | None:
     return ratio * gradient / (gradient + penalty)
 
 
-def _describe_small(signals: Signals, row: int, smallest: float, edge: Edge) -> Finding:
+def _describe_small(signals: Signals, row: int, smallest: float, line: float, edge: Edge) -> Finding:
     name = full_name(signals.layers[row])
     brief = f"a step changes {inert(name)} by {smallest:.1g} of its norm"
-    sentence = f"{brief} (closes at {UPDATE_SMALL_OVER:g})"
+    sentence = f"{brief} (threshold {line:g})"
     if edge.state != "closed":
-        sentence = f"{brief} by the data's gradient (threshold {UPDATE_SMALL:g}), since step {edge.since}: it stays as it was initialised"
-    numbers = {"update": smallest, "threshold": UPDATE_SMALL, "since": edge.since}
+        stays = "it stays as it was initialised" if line == UPDATE_SMALL else "too little to leave the loss of a constant guess"
+        sentence = f"{brief} by the data's gradient (threshold {line:g}), since step {edge.since}: {stays}"
+    numbers = {"update": smallest, "threshold": line, "since": edge.since}
     return Finding([name], Evidence(brief=brief, sentence=sentence, numbers=numbers))
 
 

@@ -14,7 +14,7 @@ THRESHOLDS: dict[str, tuple[str, list[float]]] = {
     "vanishing": ("opens", [*profile_rules.VANISHING_DEPTH[:2], *profile_rules.VANISHING_TIME[:2]]),
     "exploding": ("opens", [profile_rules.EXPLODING_INIT, profile_rules.EXPLODING_INIT_CRITICAL, profile_rules.EXPLODING]),
     "update-too-large": ("opens", [update_rules.UPDATE_CRITICAL, update_rules.UPDATE_LARGE]),
-    "update-too-small": ("opens", [update_rules.UPDATE_SMALL, update_rules.SMALL_FROM]),
+    "update-too-small": ("opens", [update_rules.UPDATE_SMALL, update_rules.SMALL_FROM, update_rules.UPDATE_STUCK]),
     "divergence": ("opens", [loss_rules.DIVERGED, loss_rules.DIVERGED_FIRST]),
     "dead-units": ("opens", [unit_rules.DEAD, unit_rules.DEAD_INFORMATION]),
     "saturated": ("opens", [unit_rules.SATURATED]),
@@ -28,7 +28,7 @@ OVER: dict[str, list[float]] = {
     "vanishing": [profile_rules.VANISHING_DEPTH[2], profile_rules.VANISHING_TIME[2]],
     "exploding": [profile_rules.EXPLODING_OVER],
     "update-too-large": [update_rules.UPDATE_LARGE],
-    "update-too-small": [update_rules.UPDATE_SMALL_OVER],
+    "update-too-small": [update_rules.UPDATE_SMALL_OVER, update_rules.UPDATE_STUCK_OVER],
     "dead-units": [unit_rules.DEAD_OVER, unit_rules.DEAD_INFORMATION_OVER],
     "saturated": [unit_rules.SATURATED_OVER],
     "symmetry": [symmetry_rules.SYMMETRIC_OVER],
@@ -55,7 +55,7 @@ def test_a_page_is_a_screenful_and_says_everything(code: str) -> None:
 
 
 def spelled(number: float) -> str:
-    return f"{number:g}".replace("e-05", "e-5")
+    return f"{number:.0e}".replace("e-0", "e-") if 0 < number < 1e-3 else f"{number:g}"
 
 
 @pytest.mark.parametrize("code", THRESHOLDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from gradtui.diagnose.state import RunState
 from gradtui.stream.events import Layer, Toggle, Value
 from tests.diagnose.streams import applied, edges, frame, hello, layers, started, warnings_of
 
@@ -15,6 +16,15 @@ def test_one_update_of_a_layers_own_norm_is_critical_at_once() -> None:
     assert edges(started(), [frame(0, update_ratio=[0.999, *quiet])]) == []
     found = warnings_of(started(), [frame(0, update_ratio=[*quiet, 1.0])], "update-too-large")
     assert [(w.step, w.severity, w.layers) for w in found] == [(0, "critical", ["read_out"])]
+
+
+def test_a_first_step_of_normalised_length_is_no_pathology_but_the_second_is() -> None:
+    """Adagrad's and RMSProp's first step is the learning rate times the gradient's sign, however small the gradient."""
+    optimizer = Toggle(key="optimizer", label="o", kind="choice", value="adagrad", choices=["sgd", "adagrad", "rmsprop"])
+    state = RunState()
+    state.apply(hello(toggles=[optimizer]))
+    assert edges(state, [frame(0, update_ratio=[2.0] * 5)]) == []
+    assert edges(state, [frame(5, update_ratio=[2.0] * 5)]) == [(5, "update-too-large", "opened", "critical")]
 
 
 def test_a_large_median_takes_three_records() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from gradtui.diagnose.state import RunState
 from gradtui.stream.events import Layer
-from tests.diagnose.streams import deltas, edges, frame, layers, started, warnings_of
+from tests.diagnose.streams import deltas, edges, frame, hello, layers, started, warnings_of
 
 
 def test_a_first_layer_that_does_not_move_for_twenty_steps() -> None:
@@ -27,6 +28,20 @@ def test_it_closes_at_three_times_the_threshold() -> None:
     steps(1e-6, 0, 50)
     assert steps(2.9e-5, 50, 50) == []
     assert steps(3e-5, 100, 5) == [(102, "update-too-small", "closed", "warning")]
+
+
+def test_while_nothing_is_learned_ten_times_as_much_is_too_little_still() -> None:
+    """From the plateau's opening at step 100 on; a run that learns is not bothered, and one that has begun to is told no more."""
+
+    def judged(ratio: float, loss: float) -> list[tuple[int, str, str]]:
+        state = RunState()
+        state.apply(hello(scenario={"data": "digits"}))
+        frames = [frame(5 * i, loss=loss if i < 40 else 1.0, update_ratio=[ratio] * 5) for i in range(60)]
+        return [(step, code, kind) for step, code, kind, _ in edges(state, frames) if code == "update-too-small"]
+
+    assert judged(1e-4, 2.3) == [(125, "update-too-small", "opened"), (230, "update-too-small", "closed")]
+    assert judged(1.01e-4, 2.3) == []
+    assert judged(1e-4, 1.0) == []
 
 
 def test_a_penaltys_share_of_the_update_does_not_count() -> None:
