@@ -4,7 +4,7 @@
 
 A seed stands for a training (draws.py). Finished ones are kept in bank.jsonl and not trained again; with --keep their recordings
 are, too, and --rejudge reads those with the rules as they are now. The table goes to standard output and to bank.md.
-Thresholds were frozen before any of these seeds was trained; even seeds are there to develop on, odd ones to test.
+Even seeds are there to develop on, odd ones to test; what was changed after a look is in benchmarks/README.md.
 """
 
 from __future__ import annotations
