@@ -129,6 +129,7 @@ class Loop:
             case "detach":
                 self._detach()
             case "restart":
+                self._paused = False  # as whoever reads the new hello takes it to be
                 self._attempt += 1
                 self._settings = dict(self._session.settings)
                 self._begin()
