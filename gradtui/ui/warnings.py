@@ -67,7 +67,7 @@ def all_clear(run: RunState, width: int) -> list[Row]:
 def heading(warning: Warning) -> str:
     """The pathology's name."""
     mitigated = f" (mitigated by {warning.mitigated})" if warning.mitigated else ""
-    return warning.code.upper().replace("-", " ") + mitigated
+    return words.label(warning.code) + mitigated
 
 
 def evidence(warning: Warning) -> str:
