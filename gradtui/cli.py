@@ -155,6 +155,32 @@ def compare(first: str, second: str, by: float, json: bool) -> None:
     click.echo(cli_report.comparison(first, second, by, json), nl=False)
 
 
+@cli.command()
+@click.argument("run", shell_complete=types.runs, required=False)
+@click.option("--to", required=True, type=click.Choice(["csv", "parquet", "tensorboard", "svg"]))
+@click.option("--output", metavar="DIR|-", help="Where to write, instead of RUN-FORMAT here; -: one table of CSV to standard output.")
+@click.option("--table", type=click.Choice(["layers", "frames", "changes"]), help="With --output -: which table (layers).")
+def export(run: str | None, to: str, output: str | None, table: str | None) -> None:
+    """RUN's recording for other tools, up to now if it is still training. The newest if none is named.
+
+    \b
+    csv, parquet  three tidy tables, which join by attempt and step:
+                  layers   a row for each frame and layer, with every number measured
+                  frames   a row for each frame: loss, lr, norms, metrics
+                  changes  toggles applied or refused, warnings opened and closed,
+                           attempts begun and ended
+    tensorboard   event files, a directory for each attempt; warnings and toggles as text
+    svg           the profiles, and the curves of the last attempt
+
+    What is not finite stays nan, inf or -inf; what was not measured is empty (CSV) or null
+    (Parquet). CSV spells characters that do not print (\\n, \\x1b): a line is a row.
+    Files of the same names are replaced.
+    """
+    from gradtui import cli_export
+
+    cli_export.run(run, to, output, table)
+
+
 @cli.command("list")
 @click.option("--json", is_flag=True, help="One scenario a line, as JSON.")
 def list_scenarios(json: bool) -> None:
