@@ -64,6 +64,15 @@ def test_reading_a_recording_needs_neither_torch_nor_textual(tmp_path: Path, fla
         assert heavy(found) == set()
 
 
+@pytest.mark.parametrize("to", ["csv", "parquet", "tensorboard", "svg"])
+def test_exporting_needs_neither_torch_nor_textual(tmp_path: Path, to: str) -> None:
+    (tmp_path / "events.jsonl").write_bytes(b"".join(map(encode, [hello(), frame(0), frame(1), End(reason="finished", step=1)])))
+    words = ["export", str(tmp_path), "--to", to, "--output", str(tmp_path / "out")]
+    found = modules(f"sys.argv = ['gradtui', *{words!r}]; from gradtui.cli import main; main()", tmp_path)
+    assert heavy(found) <= ({"numpy"} if to in ("parquet", "tensorboard") else set())
+    assert "tensorflow" not in found
+
+
 def test_version_imports_only_the_command_line(tmp_path: Path) -> None:
     found = modules("sys.argv = ['gradtui', '--version']; from gradtui.cli import main; main()", tmp_path)
     assert ours(found) == {"cli", "cli_types", "exits"}
@@ -76,6 +85,7 @@ def test_version_imports_only_the_command_line(tmp_path: Path) -> None:
         ("stream", {"stream"}, {"torch", "textual"}),
         ("diagnose", {"diagnose", "stream"}, {"torch", "textual"}),
         ("ui", {"ui", "diagnose", "stream"}, {"torch"}),
+        ("export", {"export", "diagnose", "stream", "plots", "report_svg", "report_text"}, {"torch", "textual"}),
         ("probe", {"probe", "stream"}, {"textual"}),
         ("lab", {"lab", "probe", "stream", "diagnose"}, {"textual"}),  # the doctor reads what it trains
     ],

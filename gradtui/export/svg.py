@@ -56,11 +56,11 @@ def _drawings(report: Report, norms: Sequence[Point]) -> Iterator[tuple[str, str
             yield f"profile-{number}" if len(groups) > 1 else "profile", _document(chart, _heading(report), keys)
     last = max((trial.attempt for trial in report.trials), default=0)
     marks = {trial.step: report_text.changes(trial) for trial in report.trials if trial.attempt == last and not trial.restart}
-    number = f" of the last of {report.attempts} attempts" if report.attempts > 1 else ""
+    which = f" of the last of {report.attempts} attempts" if report.attempts > 1 else ""
     curves = (("loss", "loss", report.losses[-1] if report.losses else []), ("total_norm", "norm of the whole gradient", norms))
     for name, title, points in curves:
         if chart := report_svg.curve(points, marks):
-            yield name, _document(chart, f"{_heading(report)} · {title}{number}", [])
+            yield name, _document(chart, f"{_heading(report)} · {title}{which}", [])
 
 
 def _heading(report: Report) -> str:

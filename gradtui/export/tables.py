@@ -15,7 +15,7 @@ import msgspec
 
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Warning
-from gradtui.stream.events import Applied, End, Event, Frame, Hello, Layer, Numbers, Value, spell_nonfinite
+from gradtui.stream.events import Applied, End, Event, Frame, Hello, Numbers, Value, spell_nonfinite
 from gradtui.stream.run_directory import RunError
 
 Cell = int | float | str | None
@@ -90,11 +90,11 @@ class Rows:
         return (*self._when(frame), frame.time, *scalars, *(frame.metrics.get(name) for name in self._metrics))
 
     def _layers(self, frame: Frame) -> Iterator[tuple[str, Row]]:
-        hello, when = self._state.hello, self._when(frame)
-        layers: Sequence[Layer] = hello.layers if hello else ()
+        when = self._when(frame)
+        layers = self._state.hello.layers if self._state.hello else []
         for index, numbers in enumerate(zip_longest(*_per_layer(frame))):
-            layer = layers[index] if index < len(layers) else None
-            yield LAYERS.name, (*when, frame.time, index, layer and layer.group, layer and layer.name, *numbers)
+            named = (layers[index].group, layers[index].name) if index < len(layers) else (None, None)
+            yield LAYERS.name, (*when, frame.time, index, *named, *numbers)
 
     def _when(self, frame: Frame) -> Row:
         return _whole(self._state.attempt), _whole(frame.step)
