@@ -26,7 +26,7 @@ from gradtui.stream.run_directory import RunDirectory
 NAP = 0.05
 """Seconds between two looks at a run that has nothing new."""
 
-ASCII = str.maketrans("█│┤└┘┌┐─┬", "#||++++-+")
+ASCII = str.maketrans("█│┤└┘┌┐─┬±", "#||++++-+~")
 BAR = 30
 """Characters of the progress bar."""
 

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from gradtui import plots
+from gradtui.diagnose.at_init import spelled
 from gradtui.diagnose.report import Report, Snapshot, Spell, Trial
 from gradtui.diagnose.words import inert, label, setting, span_of
 
@@ -124,7 +125,7 @@ def title(name: str, shot: Snapshot, report: Report) -> str:
     where = {"start": "at the start", "worst": "at its steepest", "end": "at the end"}[name]
     spans = ", ".join(f"{inert(group)} {span:+.2f}".strip() for group, span in shot.spans.items())
     predicted = report.theory if name == "start" and report.theory and report.theory.step == shot.step else None
-    theory = f", theory {predicted.predicted_span:+.2f}" if predicted else ""
+    theory = f", theory {spelled(predicted.predicted_span, predicted.deviation)}" if predicted else ""
     return f"{shot.quantity} {where}, step {shot.step}" + (f": span {spans} decades{theory}" if spans else "")
 
 

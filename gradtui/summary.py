@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradtui.diagnose import profile
-from gradtui.diagnose.at_init import compare
+from gradtui.diagnose.at_init import compare, spelled
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Warning
 from gradtui.diagnose.words import full_name, inert, short
@@ -57,7 +57,7 @@ def _verdict(state: RunState) -> str:
 def _title(hello: Hello, frame: Frame) -> str:
     span = _span(hello, frame)
     theory = compare(hello, frame)
-    predicted = f", theory {theory.predicted_span:+.2f}" if theory else ""
+    predicted = f", theory {spelled(theory.predicted_span, theory.deviation)}" if theory else ""
     return f"delta at step {frame.step}" + (f", span {span}{predicted}" if span else "")
 
 

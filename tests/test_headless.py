@@ -267,5 +267,5 @@ def test_theory_stands_beside_the_first_frame_of_each_attempt_where_it_holds(run
 def test_the_summary_says_measured_and_theory(run: RunDirectory, captured: Captured) -> None:
     write(run, hello(**DEEP_SIGMOID), frame(0, decades=4), frame(10, decades=4), End(reason="finished", step=10))
     headless.attach(run, Text())
-    assert "delta at step 0, span -3.43 decades, theory -3.81" in captured.text
+    assert "delta at step 0, span -3.43 decades, theory -3.81 ± 0.05" in captured.text
     assert "delta at step 10, span -3.43 decades\n" in captured.text

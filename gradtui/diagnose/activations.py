@@ -44,7 +44,7 @@ class Activation:
 def _moments(activation: Activation, q: float) -> Moments:
     scale = math.sqrt(q)
     mean = square = slope_square = 0.0
-    for node, weight in _half_normal():
+    for node, weight in half_normal():
         for z in (node * scale, -node * scale):
             value = activation.value(z)
             mean += weight * value
@@ -54,7 +54,7 @@ def _moments(activation: Activation, q: float) -> Moments:
 
 
 @cache
-def _half_normal() -> list[tuple[float, float]]:
+def half_normal() -> list[tuple[float, float]]:
     """Nodes on (0, CUT) and their weights under the standard normal density."""
     density = 1 / math.sqrt(2 * math.pi)
     scaled = [((x + 1) * CUT / 2, w * CUT / 2) for x, w in _legendre(NODES)]

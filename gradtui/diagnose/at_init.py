@@ -6,10 +6,13 @@ import math
 
 from msgspec import Struct
 
-from gradtui.diagnose.predict import predict, span
+from gradtui.diagnose.predict import deviations, predict, span
 from gradtui.diagnose.profile import DEPTH, Rows, read
-from gradtui.diagnose.words import full_name
+from gradtui.diagnose.words import full_name, signed
 from gradtui.stream.events import Frame, Hello, Numbers
+
+BAND = 2.0
+"""Standard deviations on either side that a band reaches: 19 networks in 20 are in it."""
 
 
 class Theory(Struct, frozen=True, kw_only=True, tag_field="type", tag="theory"):
@@ -19,6 +22,8 @@ class Theory(Struct, frozen=True, kw_only=True, tag_field="type", tag="theory"):
     span: float
     """As measured, over the rows that theory has a word on."""
     predicted_span: float
+    deviation: float | None
+    """Standard deviation of the predicted span at this width, over the draw of the weights; None: not known."""
     layers: list[str]
     """Those rows, in network order, each after its network's name where there are several."""
     predicted: Numbers
@@ -37,5 +42,15 @@ def compare(hello: Hello, frame: Frame) -> Theory | None:
         return None
     names = [full_name(hello.layers[index]) for index in known]
     return Theory(
-        step=frame.step, span=measured, predicted_span=predicted_span, layers=names, predicted=[prediction[index] for index in known]
+        step=frame.step,
+        span=measured,
+        predicted_span=predicted_span,
+        deviation=deviations(hello)[known[0]],
+        layers=names,
+        predicted=[prediction[index] for index in known],
     )
+
+
+def spelled(decades: float, deviation: float | None) -> str:
+    """A prediction with its band, in decades: `-4.44 ± 0.09`."""
+    return signed(decades) + (f" ± {BAND * deviation:.2f}" if deviation is not None else "")

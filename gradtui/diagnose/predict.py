@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from gradtui.diagnose import theory
+from gradtui.diagnose import finite_width, theory
 from gradtui.diagnose.activations import ACTIVATIONS, Activation, leaky_relu
 from gradtui.diagnose.profile import TIME_STEP
 from gradtui.diagnose.theory import Convolution, Initial
@@ -13,6 +14,8 @@ from gradtui.stream.events import Hello, Layer, Value
 
 SCALED_DATA = ("digits", "spirals", "mnist", "cifar10")
 """Data whose inputs have |x|²/N_0 = 1 on average."""
+BATCH = 64
+"""Examples of a batch, where the run does not say."""
 IMAGE = 8
 """The side of the digits."""
 FIRST_SYMBOL = (0.25, 0.04)
@@ -34,29 +37,94 @@ def predict(hello: Hello) -> list[float | None]:
     return found if found and all(log is None or math.isfinite(log) for log in found) else nothing
 
 
+def deviations(hello: Hello) -> list[float | None]:
+    """Standard deviation, in decades, of each number that `predict` gives, over the draw of the weights; None where it is not known.
+
+    Known: plain dense networks, and the critic. Not: skips, batch normalisation, orthogonal weights, convolutions, recurrence.
+    """
+    nothing: list[float | None] = [None] * len(hello.layers)
+    try:
+        found = _strayed(hello)
+    except (ArithmeticError, ValueError):
+        return nothing
+    return found if found and all(own is None or math.isfinite(own) for own in found) else nothing
+
+
 def span(prediction: Sequence[float | None]) -> float | None:
     """The predicted span in decades, with the sign of `Profile.span`; None without a prediction."""
     known = [log for log in prediction if log is not None]
     return known[0] - known[-1] if len(known) > 1 else None
 
 
-def _predicted(hello: Hello) -> list[float | None] | None:
-    settings = {toggle.key: toggle.value for toggle in hello.toggles}
-    activation = _activation(settings)
+@dataclass(frozen=True)
+class _Setting:
+    """What a hello says of the network."""
+
+    model: Value | None
+    data: Value | None
+    toggles: dict[str, Value]
+    activation: Activation
+
+
+def _setting(hello: Hello) -> _Setting | None:
+    """None: of no activation or of biases that theory knows."""
+    toggles = {toggle.key: toggle.value for toggle in hello.toggles}
+    activation = _activation(toggles)
     options = hello.scenario.get("options")
     biased = isinstance(options, dict) and bool(options.get("bias"))
     if activation is None or biased:
         return None
-    match hello.scenario.get("model"), settings.get("data", hello.scenario.get("data")):
+    return _Setting(hello.scenario.get("model"), toggles.get("data", hello.scenario.get("data")), toggles, activation)
+
+
+def _predicted(hello: Hello) -> list[float | None] | None:
+    setting = _setting(hello)
+    if setting is None:
+        return None
+    match setting.model, setting.data:
         case "mlp", data if data in SCALED_DATA:
-            return _dense(hello.layers, settings, activation)
+            return _dense(hello.layers, setting.toggles, setting.activation)
         case "resnet", "digits":
-            return _convolutional(hello.layers, settings, activation)
+            return _convolutional(hello.layers, setting.toggles, setting.activation)
         case "rnn", "first_symbol":
-            return _recurrent(hello.layers, settings, activation)
-        case "wgan", _ if settings.get("lipschitz") == "clip_weights" and settings.get("activation") == "relu":
-            return _critic(hello.layers, settings, activation)
+            return _recurrent(hello.layers, setting.toggles, setting.activation)
+        case "wgan", _ if _clips(setting.toggles):
+            return _critic(hello.layers, setting.toggles, setting.activation)
     return None
+
+
+def _strayed(hello: Hello) -> list[float | None] | None:
+    setting = _setting(hello)
+    if setting is None or not _plain(setting.toggles) or setting.toggles.get("init") == "orthogonal":
+        return None
+    layers, batch = hello.layers, max(1, int(_number(setting.toggles, "batch", BATCH)))
+    match setting.model, setting.data:
+        case "mlp", data if data in SCALED_DATA:
+            drawn = _drawn(layers[:-1], setting.toggles)
+            rows, classes = list(range(len(layers) - 1)), next(iter(layers[-1].shape), 1)
+        case "wgan", _ if _clips(setting.toggles):
+            rows, classes, batch = _critics_hidden(layers), 1, 1  # points of a plane and one output: all examples stray as one
+            drawn = _clamped_all(layers, rows, setting.toggles)
+        case _:
+            return None
+    if drawn is None:
+        return None
+    widths = [layers[index].shape[0] for index in rows]
+    found: list[float | None] = [None] * len(layers)
+    strayed = finite_width.deviations(setting.activation, drawn, widths, batch=batch, classes=classes)
+    for index, own in zip(rows, strayed, strict=True):
+        found[index] = own
+    return found
+
+
+def _plain(settings: Mapping[str, Value]) -> bool:
+    """Without skips and batch normalisation."""
+    return settings.get("batch_norm", "off") == "off" and settings.get("skip", "off") == "off"
+
+
+def _clips(settings: Mapping[str, Value]) -> bool:
+    """A ReLU critic's weights are clipped."""
+    return settings.get("lipschitz") == "clip_weights" and settings.get("activation") == "relu"
 
 
 def _activation(settings: Mapping[str, Value]) -> Activation | None:
@@ -78,7 +146,7 @@ def _dense(layers: Sequence[Layer], settings: Mapping[str, Value], activation: A
 def _convolutional(layers: Sequence[Layer], settings: Mapping[str, Value], activation: Activation) -> list[float | None] | None:
     """Plain ones only: with batch normalisation the maps' correlations matter, which the recursion does not follow."""
     hidden = layers[:-1]
-    if settings.get("batch_norm", "off") != "off" or settings.get("skip", "off") != "off" or not hidden:
+    if not _plain(settings) or not hidden:
         return None
     drawn = _drawn(hidden, settings)
     if drawn is None:
@@ -112,16 +180,24 @@ def _critic(layers: Sequence[Layer], settings: Mapping[str, Value], activation: 
 
     The data's size does not matter to a ReLU; a skip or a normalisation would change what does.
     """
-    rows = [index for index, layer in enumerate(layers) if layer.group == "critic"][:-1]
-    drawn = _drawn([layers[index] for index in rows], settings)
-    if drawn is None or settings.get("batch_norm", "off") != "off" or settings.get("skip", "off") != "off":
+    rows = _critics_hidden(layers)
+    clamped = _clamped_all(layers, rows, settings)
+    if clamped is None or not _plain(settings):
         return None
-    bound = _number(settings, "weight_clip", 0.01)
-    clamped = [_clamped(own, layers[index].shape[1], bound) for own, index in zip(drawn, rows, strict=True)]
     found: list[float | None] = [None] * len(layers)
     for index, log in zip(rows, theory.dense(activation, clamped), strict=True):
         found[index] = log
     return found
+
+
+def _critics_hidden(layers: Sequence[Layer]) -> list[int]:
+    return [index for index, layer in enumerate(layers) if layer.group == "critic"][:-1]
+
+
+def _clamped_all(layers: Sequence[Layer], rows: Sequence[int], settings: Mapping[str, Value]) -> list[Initial] | None:
+    drawn = _drawn([layers[index] for index in rows], settings)
+    bound = _number(settings, "weight_clip", 0.01)
+    return drawn and [_clamped(own, layers[index].shape[1], bound) for own, index in zip(drawn, rows, strict=True)]
 
 
 def _clamped(drawn: Initial, inputs: int, bound: float) -> Initial:

@@ -134,11 +134,6 @@ def clipped(limit: float, width: int) -> Initial:
     return Initial(sigma_w=limit * math.sqrt(width))
 
 
-def finite_width_deviation(rows: int, width: int) -> float:
-    """Standard deviation, in decades, of a ReLU network's delta between layers `rows` apart: Var ln delta² is about 5·rows/width."""
-    return math.sqrt(5 * rows / width) / (2 * math.log(10))
-
-
 def _relative(slopes: list[float], gains: list[float]) -> list[float]:
     """log10 delta of every layer, relative to the last one's, from delta²/g² of each and the growth of g² through each."""
     log_g, logs = 0.0, []

@@ -51,3 +51,9 @@ def short(warning: Warning, toggles: Sequence[Toggle] = ()) -> str:
     if warning.try_ and warning.state in ("opened", "escalated"):
         line += f"; {suggestion(warning.try_[0], toggles)}"
     return line
+
+
+def signed(value: float) -> str:
+    """Two decimals with their sign; what rounds to nothing has none."""
+    text = f"{value:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text

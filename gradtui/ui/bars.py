@@ -53,7 +53,7 @@ class LayerBars(Vertical, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.measure: Measure = MEASURES[0]
-        self.theory: Numbers = []
+        self.theory: theory.Line = []
         """What theory says of every layer's delta at initialisation; empty: nothing."""
         self.filter = ""
         self.worst_first = False
@@ -91,7 +91,8 @@ class LayerBars(Vertical, can_focus=True):
         """A run begins (again): these are its layers."""
         self._layers = layers
         self._frame = self._ghost = self._figures = None
-        self._values = self.theory = []
+        self._values = []
+        self.theory = []
         self._cursor = 0
         self._lay_out()
 
@@ -253,8 +254,11 @@ class LayerBars(Vertical, can_focus=True):
         layer = self._layers[row]
         note = "frozen" if layer.frozen else "not measured, or no gradient"
         text, codes = rows.drawn(at(self._values, row), axis, self._bar_width, hot=bool(self._flag(row)), note=note)
-        if self.measure is MEASURES[0] and self._frame:
-            text, codes = rows.marked(text, codes, at(self.theory, row), axis, rows.THEORY, "t" if theory.holds(self._frame) else "f")
+        point = theory.point(self.theory, row)
+        if self.measure is MEASURES[0] and self._frame and point:
+            holds = theory.holds(self._frame)
+            text, codes = rows.shaded(text, codes, point.edges, axis, "s" if holds else "f")
+            text, codes = rows.marked(text, codes, point.delta, axis, rows.THEORY, "t" if holds else "f")
         ghost = self.measure.values(self._ghost) if self._ghost else []
         return rows.marked(text, codes, at(ghost, row), axis, rows.GHOST, "g")
 

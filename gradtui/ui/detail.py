@@ -7,6 +7,7 @@ from gradtui.stream.events import Frame, Layer
 from gradtui.ui.lines import Row
 from gradtui.ui.measures import at
 from gradtui.ui.scale import number, percent
+from gradtui.ui.theory import Point
 
 FIELDS: tuple[tuple[str, str], ...] = (
     ("delta_rms", "delta, r.m.s."),
@@ -20,6 +21,7 @@ FIELDS: tuple[tuple[str, str], ...] = (
     ("penalty_norm", "penalty (regulariser's gradient)"),
     ("weight_norm", "weight norm"),
     ("update_ratio", "update ratio"),
+    ("effective_units", "units that differ (of up to 16)"),
     ("activation_mean", "activation mean"),
     ("activation_std", "activation std"),
     ("saturated", "saturated units"),
@@ -33,15 +35,16 @@ FRACTIONS = ("grad_zero", "saturated", "dead")
 WIDTH = max(len(words) for _, words in FIELDS) + 2
 
 
-def rows(layer: Layer, frame: Frame | None, index: int, theory: float | None) -> list[Row]:
-    """The layer's facts, then its numbers, `index` in the newest frame; `theory`: its delta at initialisation as predicted."""
+def rows(layer: Layer, frame: Frame | None, index: int, theory: Point | None) -> list[Row]:
+    """The layer's facts, then its numbers, `index` in the newest frame; `theory`: what is predicted of it."""
     facts = [
         ("kind", inert(layer.kind)),
         ("shape", " × ".join(str(size) for size in layer.shape)),
         ("parameters", f"{layer.parameters:,}" + (", frozen" if layer.frozen else "")),
     ]
     facts += [("group", inert(layer.group))] if layer.group else []
-    facts += [("delta at initialisation, by theory", number(theory))] if theory is not None else []
+    if theory is not None:
+        facts += [("delta at initialisation, by theory", number(theory.delta)), ("  decades from the last row's", theory.told)]
     lines = facts + (_numbers(frame, index) if frame else [])
     return [((f"  {words:<{WIDTH}}", "muted"), (value, "strong")) for words, value in lines]
 

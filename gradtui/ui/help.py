@@ -24,6 +24,7 @@ SIGNS: tuple[tuple[str, str], ...] = (
     ("f", "frozen: its parameters take no gradient"),
     ("│ in a bar", "where it was before the last toggle; ║ where theory puts it too"),
     ("┊ in a bar", "delta at initialisation by theory, laid through the last layer; faint after step 10"),
+    ("▒ · in a bar", "where 19 networks in 20 of this width begin, by theory"),
     ("–", "not measured, or there is no gradient: that is not 0"),
     ("*", "a toggle that takes effect at the next restart"),
 )

@@ -21,7 +21,7 @@ Span = tuple[str, str]
 Row = tuple[Span, ...]
 
 STYLES = {
-    "muted", "strong", "alarm", "warn", "calm", "good", "key", "bar", "hot", "void", "ghost", "theory", "faded", "cursor", "group",
+    "muted", "strong", "alarm", "warn", "calm", "good", "key", "bar", "hot", "void", "ghost", "theory", "band", "faded", "cursor", "group",
     "curve", "mark", "title",
 }  # fmt: skip
 """Component classes of every screen that shows Lines: on each of its two dozen widgets they made starting twice as long."""

@@ -12,7 +12,7 @@ from gradtui.diagnose.words import inert
 from gradtui.ui.lines import Row
 from gradtui.ui.scale import Axis, bar, elide, state
 
-STYLE_OF = {"b": "bar", "h": "hot", "v": "void", "m": "muted", "g": "ghost", "t": "theory", "f": "faded"}
+STYLE_OF = {"b": "bar", "h": "hot", "v": "void", "m": "muted", "g": "ghost", "t": "theory", "s": "band", "f": "faded"}
 
 FLAGS = {"critical": ("X", "alarm"), "warning": ("!", "warn"), "information": ("i", "key")}
 """A letter per severity, and its style: the letter says it without colour."""
@@ -43,6 +43,21 @@ def marked(text: str, codes: str, value: float | None, axis: Axis, character: st
     at = axis.cell(value, len(text))
     character = BOTH if text[at] == THEORY else character
     return text[:at] + character + text[at + 1 :], codes[:at] + code + codes[at + 1 :]
+
+
+BAND = {"█": "▒", " ": "·"}
+"""Cells within theory's band, on the bar and beyond it; a bar's tip stays as it is."""
+
+
+def shaded(text: str, codes: str, edges: tuple[float, float] | None, axis: Axis, code: str) -> tuple[str, str]:
+    """The bar with the cells between two values shaded; unchanged where they are no places on the axis."""
+    if not text or edges is None or any(map(state, edges)):
+        return text, codes
+    low, high = (axis.cell(edge, len(text)) for edge in edges)
+    band = text[low : high + 1]
+    shades = "".join(BAND.get(cell, cell) for cell in band)
+    styles = "".join(code if cell in BAND else own for cell, own in zip(band, codes[low:], strict=False))
+    return text[:low] + shades + text[high + 1 :], codes[:low] + styles + codes[high + 1 :]
 
 
 def spans(text: str, codes: str) -> Row:

@@ -272,4 +272,4 @@ class RunScreen(Changing):
         hello = self.feed.state.hello
         if hello is None or index >= len(hello.layers):
             return []
-        return detail.rows(hello.layers[index], self.feed.state.frame, index, measures.at(self._bars.theory, index))
+        return detail.rows(hello.layers[index], self.feed.state.frame, index, theory.point(self._bars.theory, index))

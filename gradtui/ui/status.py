@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 from gradtui.diagnose import profile
 from gradtui.diagnose.state import RunState
-from gradtui.diagnose.words import inert
-from gradtui.stream.events import Numbers
+from gradtui.diagnose.words import inert, signed
 from gradtui.ui import theory
 from gradtui.ui.life import Life
 from gradtui.ui.lines import Row, Span
-from gradtui.ui.measures import at
 from gradtui.ui.scale import number, percent, state
 
 LIFE_STYLES = {"RUN": "good", "PAUSED": "calm", "CRASHED": "alarm", "SILENT": "alarm", "READING": "calm", "STARTING": "calm"}
@@ -77,18 +75,16 @@ def _fitted(head: list[Span], parts: list[tuple[str, str]], width: int) -> Row:
     return tuple(row)
 
 
-def summary_row(run: RunState, predicted: Numbers, width: int) -> Row:
-    """The total gradient norm before and after clipping, and each profile's span, the span that theory predicts, and slope.
-
-    `predicted`: every layer's delta at initialisation; empty: there is no prediction."""
+def summary_row(run: RunState, predicted: theory.Line, width: int) -> Row:
+    """The total gradient norm before and after clipping, and each profile's span, the span that theory predicts, and slope."""
     if run.frame is None or run.hello is None:
         return ((" no frame yet", "muted"),)
     parts = [_gradient(run)]
     if run.frame.delta_rms:
         for rows in profile.rows(run.hello.layers):
-            span = theory.span([at(predicted, index) for index in rows.indices])
+            span = theory.span(predicted, rows.indices)
             style = "theory" if theory.holds(run.frame) else "faded"
-            by_theory = [] if span is None else [[("  theory ", "muted"), (signed(span), style)]]
+            by_theory = [[("  theory ", "muted"), (span, style)]] if span else []
             parts += _profile(profile.read(rows, run.frame.delta_rms), by_theory)
     return _whole(parts, width)
 
@@ -113,12 +109,6 @@ def _profile(read: profile.Profile, by_theory: list[list[Span]]) -> list[list[Sp
     per = "layer" if read.axis == profile.DEPTH else "time step"
     span = [("  ·", "muted"), (f"{where} span ", "muted"), (signed(read.span), "strong")]
     return [span, *by_theory, [(" decades", "muted")], [("  slope ", "muted"), (signed(read.slope), "strong"), (f"/{per}", "muted")]]
-
-
-def signed(value: float) -> str:
-    """Two decimals with their sign; what rounds to nothing has none."""
-    text = f"{value:+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text
 
 
 def _whole(parts: Sequence[list[Span]], width: int) -> Row:

@@ -45,3 +45,13 @@ def test_the_flag_is_a_letter_and_the_frozen_are_marked() -> None:
 
     assert [cell(severity)[:2] for severity in ("critical", "warning")] == ["X ", "! "]
     assert cell("") == "f hidden.0    "
+
+
+def test_a_band_shades_the_bar_and_what_lies_beyond_it_and_leaves_the_tip() -> None:
+    axis = Axis(0, 10)
+    text, codes = rows.drawn(1e5, axis, 20, hot=False)
+    assert rows.shaded(text, codes, (1e3, 1e7), axis, "s") == ("██████▒▒▒▒·····     ", "bbbbbb" + "s" * 9 + "bbbbb")
+    tip = rows.drawn(10**5.25, axis, 20, hot=False)
+    assert rows.shaded(*tip, (1e3, 1e7), axis, "s")[0] == "██████▒▒▒▒▌····     "
+    for edges in (None, (0.0, 1.0), (1.0, math.inf)):
+        assert rows.shaded(text, codes, edges, axis, "s") == (text, codes)

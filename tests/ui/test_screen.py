@@ -163,6 +163,28 @@ async def test_theory_is_a_line_over_the_bars_of_delta_and_fades(tmp_path: Path)
         assert "┊" not in s.text()
 
 
+async def test_the_band_of_finite_width_is_shaded_over_and_beyond_the_bars_and_fades(tmp_path: Path) -> None:
+    """A deep ReLU network begins within it, 19 times in 20, as here. Legible in ASCII without colour."""
+    hello = deep_sigmoid(20)
+    toggles = [msgspec.structs.replace(t, value="relu" if t.key == "activation" else "he") for t in hello.toggles]
+    events: list[Event] = [msgspec.structs.replace(hello, toggles=toggles), rec.frame(0, rec.vanishing(21, 0.1))]
+    async with showing(tmp_path, events, size=(80, 24)) as s:
+
+        def styles() -> set[str]:
+            bars = s.screen.query_one(LayerBars)
+            found = {(text[:1], style) for y in range(20) for column in bars.query(Column) for text, style in column.row(y)}
+            return {style for cell, style in found if cell in "▒·"}
+
+        check_golden("80x24-band.txt", s.text())
+        assert styles() == {"band"}
+        await s.append(rec.frame(11, rec.vanishing(21, 0.5)))
+        assert styles() == {"faded"}
+        await s.press("m")
+        assert "▒" not in s.text()
+    async with showing(tmp_path / "ascii", events, size=(80, 24), ascii=True) as s:
+        check_golden("80x24-band-ascii.txt", s.text())
+
+
 async def test_a_guides_remark_stands_until_the_next_one_is_due_or_the_run_begins_anew(tmp_path: Path) -> None:
     remarks = ((0, "Look at the \x1b[2Jbars: " + "they fall " * 20), (100, "Now they stand level."))
     async with showing(tmp_path, [rec.hello(rec.layers(9)), rec.frame(0, [0.1] * 9)], size=(80, 24), remarks=remarks) as s:

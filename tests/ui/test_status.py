@@ -3,7 +3,8 @@ import math
 import msgspec
 
 from gradtui.diagnose.state import RunState
-from gradtui.ui import status
+from gradtui.diagnose.words import signed
+from gradtui.ui import status, theory
 from gradtui.ui.life import Life
 from gradtui.ui.lines import text_of
 from tests.ui import recordings as rec
@@ -55,17 +56,22 @@ def test_the_summary_gives_span_slope_and_clipping() -> None:
     assert "slope -0.64/layer" in text
 
 
+def line(decades: float, deviation: float | None) -> theory.Line:
+    """Theory's line of a network of 8 hidden layers and a read-out."""
+    return [*(theory.Point(-1.9, -decades * (7 - i) / 7, None, deviation) for i in range(8)), None]
+
+
 def test_the_summary_keeps_whole_parts_and_the_prediction_beside_what_was_measured() -> None:
-    text = text_of(status.summary_row(running(step=3), [*rec.vanishing(9, 4.44)[:-1], None], 80))
-    assert "span -4.45  theory -4.44 decades" in text
+    text = text_of(status.summary_row(running(step=3), line(4.44, 0.043), 80))
+    assert "span -4.45  theory -4.44 ± 0.09 decades" in text
     for width in range(80):
-        cut = text_of(status.summary_row(running(), [*rec.vanishing(9)[:-1], None], width))
+        cut = text_of(status.summary_row(running(), line(4.45, None), width))
         assert len(cut) <= width
         assert not cut or cut.endswith(("0.13", "span -4.45", "theory -4.45", "decades", "/layer"))
 
 
 def test_the_prediction_is_faint_when_the_network_is_no_longer_as_it_was_initialised() -> None:
-    rows = [status.summary_row(running(step=step), rec.vanishing(9), 100) for step in (10, 11)]
+    rows = [status.summary_row(running(step=step), line(4.45, None), 100) for step in (10, 11)]
     assert [[style for text, style in row if text == "-4.45"] for row in rows] == [["strong", "theory"], ["strong", "faded"]]
 
 
@@ -75,4 +81,4 @@ def test_nothing_was_clipped_when_both_norms_are_the_same_or_not_numbers() -> No
 
 
 def test_a_slope_that_rounds_to_nothing_has_no_sign() -> None:
-    assert [status.signed(x) for x in (-0.001, 0.001, -0.634, math.inf)] == ["0.00", "0.00", "-0.63", "+inf"]
+    assert [signed(x) for x in (-0.001, 0.001, -0.634, math.inf)] == ["0.00", "0.00", "-0.63", "+inf"]
