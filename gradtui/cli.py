@@ -108,6 +108,17 @@ def attach(run: str | None, headless: bool, json: bool) -> int:
 
 
 @cli.command()
+@click.argument("run", shell_complete=types.runs)
+@_headless_flags
+@_screen_flags
+def replay(run: str, headless: bool, json: bool) -> int:
+    """RUN again from its recording, with a clock: pause, seek, step, speed. Nothing in it can be changed."""
+    from gradtui import cli_replay
+
+    return cli_replay.run(run, headless, json)
+
+
+@cli.command()
 @click.argument("patient", metavar="SCENARIO|FILE.toml|RUN", shell_complete=types.scenarios)
 @click.option("--json", is_flag=True, help="The diagnosis, each trial and the rankings as lines of JSON.")
 @click.option("--seeds", type=click.IntRange(1, 10), default=3, show_default=True, metavar="N", help="Seeds that each fix is tried on.")

@@ -70,7 +70,7 @@ def run(flags: Flags) -> int:
     click.echo(f"recording in {where.path}", err=True)
     from gradtui import headless
 
-    watch, code = headless.train(spec, where, _printer(flags.json))
+    watch, code = headless.train(spec, where, printer(flags.json))
     return code or _judge(watch, flags.fail_on, steps)
 
 
@@ -82,7 +82,7 @@ def attach(run: str | None, in_text: bool, json: bool) -> int:
     if in_text:
         from gradtui import headless
 
-        return headless.attach(where, _printer(json))[1]
+        return headless.attach(where, printer(json))[1]
     from gradtui import cli_screen
 
     return cli_screen.attach(where)
@@ -129,7 +129,8 @@ def _check_combination(flags: Flags) -> None:
             raise click.UsageError(f"--fail-on {code}: no such warning; it is any, or one of {', '.join(script.CODES)}")
 
 
-def _printer(json: bool) -> Printer:
+def printer(json: bool) -> Printer:
+    """How a run is printed."""
     from gradtui.headless import JsonLines, Text
 
     return JsonLines() if json else Text()

@@ -119,6 +119,15 @@ def attach(run: RunDirectory) -> int:
     return _show(GradApp(Watched(run), ascii=_ascii()), Trainings())
 
 
+def replay(run: RunDirectory) -> int:
+    """Watch a recording by the clock; returns the exit code. Raises OSError."""
+    _prepare()
+    from gradtui.ui.app import GradApp, Watched
+    from gradtui.ui.player import Player
+
+    return _show(GradApp(Watched(run, player=Player(run)), ascii=_ascii()), Trainings())
+
+
 def _prepare() -> None:
     """Raises UsageError where no screen can open; then sets what Textual reads when it is imported."""
     if why := refusal():

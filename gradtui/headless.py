@@ -189,10 +189,19 @@ def train(spec: Spec, run: RunDirectory, printer: Printer) -> tuple[Watch, int]:
 
 def attach(run: RunDirectory, printer: Printer) -> tuple[Watch, int]:
     """Print a run that somebody else started to its end, and never stop it; returns what was seen, and the exit code."""
+    return _print_to(run, printer, lambda state: state.end is not None or _gone(state))
+
+
+def replay(run: RunDirectory, printer: Printer) -> tuple[Watch, int]:
+    """Print what is recorded by now, and wait for nothing; returns what was seen, and the exit code that the run had."""
+    return _print_to(run, printer, lambda _: True)
+
+
+def _print_to(run: RunDirectory, printer: Printer, over: Callable[[RunState], bool]) -> tuple[Watch, int]:
     watch = Watch(run, printer)
     with interruptible():
-        code = _follow(watch, lambda state: state.end is not None or (state.hello is not None and gone(state.hello)))
-    if code == 0 and (watch.state.end is None or _crashed(watch.state)):
+        code = _follow(watch, over)
+    if code == 0 and (_crashed(watch.state) if watch.state.end else _gone(watch.state)):
         code = CRASHED
         complain(f"{run.name}: {_cause(watch.state, None)}; its output is in {run.trainer_log}")
     return _finish(watch, printer, code)
@@ -217,6 +226,11 @@ def _finish(watch: Watch, printer: Printer, code: int) -> tuple[Watch, int]:
     except BrokenPipeError:
         return watch, BROKEN_PIPE
     return watch, code
+
+
+def _gone(state: RunState) -> bool:
+    """The trainer is no more and has said no word."""
+    return state.hello is not None and gone(state.hello)
 
 
 def _crashed(state: RunState) -> bool:

@@ -12,7 +12,7 @@ from gradtui.diagnose.words import inert
 from gradtui.stream.events import Toggle, Value
 from gradtui.ui import toggles
 from gradtui.ui.controls import Controls
-from gradtui.ui.feed import Feed
+from gradtui.ui.feed import Source
 from gradtui.ui.life import Life
 from gradtui.ui.lines import STYLES
 from gradtui.ui.prompt import Prompt
@@ -26,7 +26,7 @@ class Changing(Screen[None]):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = STYLES
 
-    feed: Feed
+    feed: Source
     controls: Controls
     life: Life
     _restart: Restart | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gradtui.diagnose.state import RunState
 from gradtui.stream.events import Applied, Hello
@@ -26,6 +27,23 @@ class News:
     hello: bool = False
     """A run began, began again, or is read again from its beginning."""
     applied: list[Applied] = field(default_factory=list)
+
+
+class Source(Protocol):
+    """What a run's screen is fed from."""
+
+    state: RunState
+
+    @property
+    def behind(self) -> bool:
+        """There is more to read right now."""
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the last event was read."""
+
+    def poll(self) -> News:
+        """Take in what is new, for a moment at the most."""
 
 
 class Feed:

@@ -12,7 +12,7 @@ from gradtui.stream import liveness
 SILENT_AFTER = 10.0
 """Seconds without an event from which a run that should speak is called silent."""
 
-WORDS = ("STARTING", "READING", "RUN", "PAUSED", "SILENT", "DONE", "STOPPED", "CRASHED")
+WORDS = ("STARTING", "READING", "JUDGING", "RUN", "PLAY", "PAUSED", "SILENT", "DONE", "STOPPED", "CRASHED")
 
 
 class Trainer(Protocol):

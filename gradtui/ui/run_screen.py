@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
 from textual.widgets import Footer
 
 from gradtui.diagnose.words import full_name, inert
@@ -21,7 +22,7 @@ from gradtui.ui.bars import LayerBars
 from gradtui.ui.changing import Changing
 from gradtui.ui.controls import Controls
 from gradtui.ui.doctor import DoctorScreen
-from gradtui.ui.feed import Feed, News
+from gradtui.ui.feed import Feed, News, Source
 from gradtui.ui.gpu import Gpu
 from gradtui.ui.help import TextScreen
 from gradtui.ui.history import HistoryPanel
@@ -65,11 +66,12 @@ class RunScreen(Changing):
         super().__init__()
         self.watched = watched
         self.life = Life("STARTING")
-        self.feed = Feed(watched.run)
+        self.feed: Source = watched.player or Feed(watched.run)
         self.controls = Controls(watched.run)
         self._restart = restart
         self._restarting = False
         self.looks = 0
+        self._soon: Timer | None = None
         self._stale = False
         self._gpu: Gpu | None = None
         self._gpu_text = ""
@@ -106,18 +108,22 @@ class RunScreen(Changing):
         """Read what is new and show it."""
         news = self.feed.poll()
         self.looks += 1
-        self.life = lives.life(
-            self.feed.state, self.watched.trainer, self.feed.silent_for, behind=self.feed.behind, restarting=self._restarting
-        )
+        self.life = self.living()
         if news.hello:
             self._begin()
         for applied in news.applied:
             text, severity = self.controls.answer(applied)
             if text:
                 self.tell(text, severity)
-        if self.feed.behind:
-            self.set_timer(0.005, self.look)
+        if self._soon:
+            self._soon.stop()  # else every look by the clock would begin another row of looks, and keys wait for them all
+        self._soon = self.set_timer(0.005, self.look) if self.feed.behind else None
         self._repaint(news)
+
+    def living(self) -> Life:
+        """In what state the run is now."""
+        feed = self.feed
+        return lives.life(feed.state, self.watched.trainer, feed.silent_for, behind=feed.behind, restarting=self._restarting)
 
     def _begin(self) -> None:
         """A run begins, or begins again."""

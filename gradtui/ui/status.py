@@ -12,7 +12,15 @@ from gradtui.ui.life import Life
 from gradtui.ui.lines import Row, Span
 from gradtui.ui.scale import number, percent, state
 
-LIFE_STYLES = {"RUN": "good", "PAUSED": "calm", "CRASHED": "alarm", "SILENT": "alarm", "READING": "calm", "STARTING": "calm"}
+LIFE_STYLES = {
+    "RUN": "good",
+    "PAUSED": "calm",
+    "CRASHED": "alarm",
+    "SILENT": "alarm",
+    "READING": "calm",
+    "JUDGING": "calm",
+    "STARTING": "calm",
+}
 
 
 def status_rows(run: RunState, life: Life, gpu: str, width: int) -> list[Row]:
@@ -33,7 +41,7 @@ def scenario_name(run: RunState) -> str:
 
 def life_text(life: Life) -> str:
     """The state as the status line says it; a crash is told at length with the warnings."""
-    return f"{life.word} {life.detail}" if life.word == "SILENT" else life.word
+    return f"{life.word} {life.detail}" if life.word in ("SILENT", "JUDGING") else life.word
 
 
 def _parts(run: RunState, gpu: str, wide: bool) -> list[tuple[str, str]]:

@@ -41,6 +41,8 @@ class Item:
 
 def rows(run: RunState, life: Life, width: int, height: int) -> list[Row]:
     """The panel's rows: how the trainer ended, then every open warning, the most severe first and of those the newest."""
+    if life.word == "JUDGING":
+        return [((f" judging what came before: {life.detail}", "muted"),)]
     items = []
     if life.word == "CRASHED":
         detail = words.inert(life.detail)

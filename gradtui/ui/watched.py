@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gradtui.stream.events import Value
 from gradtui.stream.run_directory import RunDirectory
 from gradtui.ui.life import Trainer
+
+if TYPE_CHECKING:
+    from gradtui.ui.player import Player
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,8 @@ class Watched:
     trainer: Trainer | None = None
     remarks: tuple[tuple[int, str], ...] = ()
     """What to say of it, each from a step on, in their order."""
+    player: Player | None = None
+    """Shows a recording by a clock; None: the run is followed as it goes."""
 
     def remark(self, step: int) -> str:
         """What there is to say at `step`; empty: nothing."""
