@@ -41,6 +41,7 @@ from gradtui.ui.leave import LeaveScreen
 from gradtui.ui.life import Trainer
 from gradtui.ui.picker import Choice, Picker
 from gradtui.ui.plain import AsciiFilter
+from gradtui.ui.replay_screen import ReplayScreen
 from gradtui.ui.run_screen import RunScreen
 from gradtui.ui.theme import FULL, SIXTEEN
 from gradtui.ui.watched import Restart, Watched
@@ -96,7 +97,9 @@ class GradApp(App[Outcome]):
         self.animation_level = "none"
         self.register_theme(FULL)
         self.register_theme(SIXTEEN)
-        self.theme = SIXTEEN.name if self.console.color_system == "standard" else FULL.name
+        # Not `self.theme = …`: its watcher has every style parsed and applied once more, after the first time.
+        self.set_reactive(App.theme, SIXTEEN.name if self.console.color_system == "standard" else FULL.name)
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return [*super().get_line_filters(), *([self._ascii] if self._ascii else [])]
@@ -104,13 +107,13 @@ class GradApp(App[Outcome]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return FULL.variables  # for Textual's own themes, which the palette offers
 
+    def get_default_screen(self) -> Screen[Any]:
+        """The first screen itself: an empty one under it would be laid out and styled too before anything is seen."""
+        return Picker(self._choices) if self._watched is None else self._screen_over(self._watched)
+
     def on_mount(self) -> None:
         if not self.is_headless:
             self._mind_the_terminal()
-        if self._choices:
-            self.push_screen(Picker(self._choices))
-        if self._watched is not None:
-            self._show(self._watched)
 
     def _mind_the_terminal(self) -> None:
         """End properly on signals and when the terminal is gone: Textual itself would leave it raw, or wait for it for ever."""
@@ -145,8 +148,11 @@ class GradApp(App[Outcome]):
         screen = self.run_screen
         self.exit(Outcome("stop" if screen and screen.training else "leave", screen.watched if screen else None), return_code=code)
 
-    def _show(self, watched: Watched) -> None:
-        self.push_screen(RunScreen(watched, restart=self._restart, ascii=self._ascii is not None))
+    def _screen_over(self, watched: Watched) -> RunScreen:
+        ascii = self._ascii is not None
+        if watched.player:
+            return ReplayScreen(watched, watched.player, ascii=ascii)
+        return RunScreen(watched, restart=self._restart, ascii=ascii)
 
     @property
     def run_screen(self) -> RunScreen | None:
@@ -158,7 +164,7 @@ class GradApp(App[Outcome]):
         if self._start is None:
             return
         try:
-            self._show(self._start(chosen.name))
+            self.push_screen(self._screen_over(self._start(chosen.name)))
         except (RunError, ValueError) as error:
             self.notify(inert(str(error)), severity="error", markup=False)
 
@@ -206,11 +212,15 @@ class GradApp(App[Outcome]):
         titles = {
             "ScenarioList": "Scenarios",
             "RunScreen": "Training",
+            "ReplayScreen": "Replay",
             "LayerBars": "Bars",
             "TogglesPanel": "Toggles panel (tab goes there)",
             "GradApp": "Everywhere",
         }
-        return [(titles.get(type(node).__name__, "Here"), _described(type(node).BINDINGS)) for node in nodes]
+        taken = {b.key for bound in self.screen._bindings.key_to_bindings.values() for b in bound if b.priority}
+        described = [(node, _described(type(node).BINDINGS)) for node in nodes]
+        alive = [(node, [b for b in bound if node is self.screen or taken.isdisjoint(b.key.split(","))]) for node, bound in described]
+        return [(titles.get(type(node).__name__, "Here"), bound) for node, bound in alive]
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         for node, binding, enabled, tooltip in screen.active_bindings.values():
