@@ -158,12 +158,17 @@ def report(run: str | None, html: str | None, json: bool) -> None:
 @click.argument("first", metavar="RUN", shell_complete=types.runs)
 @click.argument("second", metavar="RUN", shell_complete=types.runs)
 @click.option("--by", type=types.share, default=0.01, show_default=True, metavar="SHARE", help="Losses this far apart have parted.")
+@click.option("--headless", is_flag=True, help="Print on a terminal, too.")
 @click.option("--json", is_flag=True, help="Both reports and what is between them, as a line of JSON.")
-def compare(first: str, second: str, by: float, json: bool) -> None:
-    """Two runs against each other: settings, losses and where they part, warnings, profiles."""
+@_screen_flags
+def compare(first: str, second: str, by: float, headless: bool, json: bool) -> int:
+    """Two runs against each other: where they part, settings, warnings, losses, profiles.
+
+    On a terminal: the screen over the first one, with the second one's profile at the same step behind its bars.
+    """
     from gradtui import cli_report
 
-    click.echo(cli_report.comparison(first, second, by, json), nl=False)
+    return cli_report.show_comparison(first, second, by, headless, json)
 
 
 @cli.command()

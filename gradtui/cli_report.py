@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -34,6 +35,19 @@ def report(run: str | None, html: str | None, json: bool) -> str:
     Path(html).write_text(page, encoding="utf-8")
     click.echo(f"written to {html}", err=True)
     return ""
+
+
+def show_comparison(first: str, second: str, by: float, in_text: bool, json: bool) -> int:
+    """`gradtui compare`: the screen, if a terminal would read the text and can show one; returns the exit code. Raises NoSuchRunError.
+
+    In a pipe or a file it prints, with or without `--headless`: what is read there is data, whatever else is a terminal.
+    """
+    from gradtui import cli_screen
+
+    if not (in_text or json) and sys.stdout.isatty() and not cli_screen.refusal():
+        return cli_screen.compare(find(first), find(second), by)
+    click.echo(comparison(first, second, by, json), nl=False)
+    return 0
 
 
 def comparison(first: str, second: str, by: float, json: bool) -> str:

@@ -13,6 +13,7 @@ import msgspec
 
 from gradtui import exits, launch
 from gradtui.stream import run_directory
+from gradtui.stream.recording import over
 from gradtui.ui import terminal
 
 if TYPE_CHECKING:
@@ -126,6 +127,17 @@ def replay(run: RunDirectory) -> int:
     from gradtui.ui.player import Player
 
     return _show(GradApp(Watched(run, player=Player(run)), ascii=_ascii()), Trainings())
+
+
+def compare(first: RunDirectory, second: RunDirectory, by: float) -> int:
+    """Watch a run with another one's profile behind its bars: by the clock where it is over, else as it goes. Returns the exit code."""
+    _prepare()
+    from gradtui.ui.app import GradApp, Watched
+    from gradtui.ui.player import Player
+    from gradtui.ui.watched import Against
+
+    player = Player(first) if over(first) else None
+    return _show(GradApp(Watched(first, against=Against(second, by), player=player), ascii=_ascii()), Trainings())
 
 
 def _prepare() -> None:

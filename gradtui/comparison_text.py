@@ -14,7 +14,7 @@ def text(comparison: Comparison) -> str:
     """The whole page."""
     blocks = ["\n".join(f"{name}  {report_text.heading(report)}" for name, report in zip(NAMES, comparison.runs, strict=True))]
     blocks.append(_settings(comparison))
-    blocks.append(_parting(comparison))
+    blocks.append("\n".join([_parting(comparison), *_other_partings(comparison)]))
     blocks.append("\n".join(_warnings(name, report) for name, report in zip(NAMES, comparison.runs, strict=True)))
     for name in ("start", "end"):
         blocks += _profiles(comparison, name)
@@ -44,6 +44,18 @@ def _parting(comparison: Comparison) -> str:
         return f"the losses never part: {comparison.common_steps} steps compared"
     losses = " against ".join(map(plots.number, parting.losses))
     return f"the losses part at step {parting.step}: {losses} (more than {parting.threshold:.2%} apart)"
+
+
+def _other_partings(comparison: Comparison) -> list[str]:
+    profile, warnings = comparison.profile_parting, comparison.warning_parting
+    lines = []
+    if profile:
+        layer = inert(profile.layer)
+        lines.append(f"the profiles part at step {profile.step}: {layer}, B {profile.decades:+.2f} decades from A")
+    if warnings:
+        sides = [f"only {name} has {', '.join(codes)}" for name, codes in zip(NAMES, warnings.codes, strict=True) if codes]
+        lines.append(f"the warnings part at step {warnings.step}: {'; '.join(sides)}")
+    return lines
 
 
 def _warnings(name: str, report: Report) -> str:

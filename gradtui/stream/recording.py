@@ -13,10 +13,14 @@ from types import TracebackType
 
 import msgspec
 
-from gradtui.stream.events import Event, decode
+from gradtui.stream.events import End, Event, decode
+from gradtui.stream.run_directory import RunDirectory
 
 CHUNK = 1 << 22
 """Bytes read at once."""
+
+TAIL = 1 << 16
+"""Bytes that hold a recording's end, however long the error in it."""
 
 
 class Recording:
@@ -72,3 +76,10 @@ def event_on(line: bytes) -> Event | None:
         return decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def over(run: RunDirectory) -> bool:
+    """Whether a run's last event is its end. Raises OSError when the recording cannot be read."""
+    with Recording(run.events) as recording:
+        tail = recording.read(max(0, recording.size - TAIL), recording.size)
+    return isinstance(event_on(tail[: tail.rfind(b"\n") + 1].rstrip(b"\n").rpartition(b"\n")[2]), End)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gradtui.diagnose.state import RunState
-from gradtui.stream.events import Applied, Hello
+from gradtui.stream.events import Applied, Event, Hello
 from gradtui.stream.follower import Follower
 from gradtui.stream.run_directory import RunDirectory
 
@@ -51,7 +51,7 @@ class Feed:
 
     def __init__(self, run: RunDirectory) -> None:
         self.run = run
-        self.state = RunState()
+        self.forget()
         self.behind = False
         """There is more to read right now."""
         self.missing = False
@@ -67,10 +67,10 @@ class Feed:
             batch = self._follower.poll(PIECE)
             self.missing, self.behind = batch.missing, batch.more
             if batch.rewound:
-                self.state = RunState()
+                self.forget()
                 news.hello = True
             for event in batch.events:
-                self.state.apply(event)
+                self.take(event)
                 news.hello |= isinstance(event, Hello)
                 if isinstance(event, Applied):
                     news.applied.append(event)
@@ -80,6 +80,14 @@ class Feed:
         if news.count:
             self._last_event = time.monotonic()
         return news
+
+    def forget(self) -> None:
+        """The recording is read from its beginning."""
+        self.state = RunState()
+
+    def take(self, event: Event) -> None:
+        """Take in one event."""
+        self.state.apply(event)
 
     @property
     def silent_for(self) -> float:

@@ -22,7 +22,7 @@ TEXT_WIDTH = 56
 SIGNS: tuple[tuple[str, str], ...] = (
     ("X  !  i", "a critical warning, a warning, an information on this layer"),
     ("f", "frozen: its parameters take no gradient"),
-    ("│ in a bar", "where it was before the last toggle; ║ where theory puts it too"),
+    ("│ in a bar", "where it was before the last toggle, or where the other run of a comparison is; ║ where theory puts it too"),
     ("┊ in a bar", "delta at initialisation by theory, laid through the last layer; faint after step 10"),
     ("▒ · in a bar", "where 19 networks in 20 of this width begin, by theory"),
     ("–", "not measured, or there is no gradient: that is not 0"),

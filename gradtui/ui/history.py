@@ -16,6 +16,9 @@ from gradtui.diagnose.history import History, Point
 from gradtui.ui.lines import Lines, Row
 from gradtui.ui.scale import Axis, number, state
 
+OTHER = "·"
+"""What another run's curve is drawn with."""
+
 GAP = 2
 """Cells between two charts beside each other."""
 
@@ -36,32 +39,47 @@ class HistoryPanel(Lines):
         """Another run: its axes begin anew."""
         self._axes.clear()
 
-    def show(self, history: History) -> None:
-        """Draw the curves if there is anything new in them."""
+    def show(self, history: History, other: Sequence[Point] = ()) -> None:
+        """Draw the curves if there is anything new in them; `other`: the losses of a run that this one is compared with."""
         width, height = self.size
         loss, norm = history.loss.points, history.total_norm.points
         marks = [mark.step for mark in history.marks[history.earlier_marks :]]
-        seen = (width, height, len(marks), loss[-1:], norm[-1:], len(loss))
+        seen = (width, height, len(marks), loss[-1:], norm[-1:], len(loss), other[-1:], len(other))
         if seen == self._drawn or not self.display or height < 3 or width < 16:
             return
         self._drawn = seen
         if height >= STACKED_FROM:
             half = height // 2
-            self.put(self._chart("loss", loss, marks, width, half) + self._chart("gradient norm", norm, marks, width, height - half))
+            upper = self._chart("loss", loss, marks, width, half, other)
+            self.put(upper + self._chart("gradient norm", norm, marks, width, height - half))
             return
         half = (width - GAP) // 2
-        left, right = (self._chart(title, points, marks, half, height) for title, points in (("loss", loss), ("gradient norm", norm)))
+        left, right = self._chart("loss", loss, marks, half, height, other), self._chart("gradient norm", norm, marks, half, height)
         self.put([(*a, (" " * GAP, ""), *b) for a, b in zip(left, right, strict=True)])
 
-    def _chart(self, title: str, points: Sequence[Point], marks: Sequence[int], width: int, height: int) -> list[Row]:
+    def _chart(
+        self, title: str, points: Sequence[Point], marks: Sequence[int], width: int, height: int, other: Sequence[Point] = ()
+    ) -> list[Row]:
         """A title row and `height - 1` rows of curve, `width` cells wide."""
-        finite = [point for point in points if not state(point.value) and point.value > 0]
-        axis = self._axes[title] = self._axes.get(title, _first_axis(finite)).extended(point.value for point in finite)
-        head = ((title, "title"), (f" {heading(points)}"[: max(0, width - len(title))].ljust(width - len(title)), ""))
-        if not finite:
+        finite, others = drawable(points), drawable(other)
+        both = [*finite, *others]
+        axis = self._axes[title] = self._axes.get(title, _first_axis(both)).extended(point.value for point in both)
+        beside = f"  · {heading(until(other, points[-1].step))}" if other and points else ""
+        head = ((title, "title"), (f" {heading(points)}{beside}"[: max(0, width - len(title))].ljust(width - len(title)), ""))
+        if not both:
             why = " nothing above zero that a logarithmic axis could show" if points else ""
             return [head, ((why[:width].ljust(width), "muted"),)] + [((" " * width, ""),)] * (height - 2)
-        return [head, *(curve_row(line, width) for line in draw(finite, axis, marks, width, height - 1, self._marker))]
+        return [head, *(curve_row(line, width) for line in draw(finite, axis, marks, width, height - 1, self._marker, others))]
+
+
+def drawable(points: Sequence[Point]) -> list[Point]:
+    """Those that have a place on a logarithmic axis."""
+    return [point for point in points if not state(point.value) and point.value > 0]
+
+
+def until(points: Sequence[Point], step: int) -> Sequence[Point]:
+    """Those up to a step."""
+    return [point for point in points if point.step <= step]
 
 
 def heading(points: Sequence[Point]) -> str:
@@ -98,8 +116,10 @@ def thinned(points: Sequence[Point], columns: int, end: int) -> list[Point]:
     return kept
 
 
-def draw(points: Sequence[Point], axis: Axis, marks: Sequence[int], width: int, height: int, marker: str) -> list[str]:
-    """The lines of a chart of positive finite points, as plotext draws them, without colours."""
+def draw(
+    points: Sequence[Point], axis: Axis, marks: Sequence[int], width: int, height: int, marker: str, other: Sequence[Point] = ()
+) -> list[str]:
+    """The lines of a chart of positive finite points, as plotext draws them, without colours; `other`: another run's, dotted."""
     import plotext
 
     terminal = type(plotext.terminal)()
@@ -108,9 +128,10 @@ def draw(points: Sequence[Point], axis: Axis, marks: Sequence[int], width: int, 
     figure.plot_size(width, height)
     figure.axes(False, axis="x")
     figure.axes(False, axis="y", side="right")
-    end = last_step(points)
-    kept = thinned(points, max(1, width - 6), end)
-    figure.draw(figure.signal([p.step for p in kept], [math.log10(p.value) for p in kept], marker=marker).lines(len(kept) > 1))
+    end = last_step(sorted([*points[-1:], *other[-1:]]))
+    for curve, sign in ((other, OTHER), (points, marker)):
+        if kept := thinned(curve, max(1, width - 6), end):
+            figure.draw(figure.signal([p.step for p in kept], [math.log10(p.value) for p in kept], marker=sign).lines(len(kept) > 1))
     if marks:
         figure.event([step for step in marks if step <= end])
     figure.ruler("x").lim(0, end)
@@ -130,9 +151,9 @@ def curve_row(line: str, width: int) -> Row:
     row: list[tuple[str, str]] = [(left + frame, "muted")]
     text = ""
     for character in rest:
-        if character == "│":
+        if character in ("│", OTHER):
             row += [(text, "curve")] if text else []
-            row.append((character, "mark"))
+            row.append((character, "mark" if character == "│" else "ghost"))
             text = ""
         else:
             text += character

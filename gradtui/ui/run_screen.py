@@ -19,6 +19,7 @@ from gradtui.stream.run_directory import RunError
 from gradtui.ui import detail, measures, status, theory, toggles, warnings
 from gradtui.ui import life as lives
 from gradtui.ui.bars import LayerBars
+from gradtui.ui.beside import Beside
 from gradtui.ui.changing import Changing
 from gradtui.ui.controls import Controls
 from gradtui.ui.doctor import DoctorScreen
@@ -67,6 +68,7 @@ class RunScreen(Changing):
         self.watched = watched
         self.life = Life("STARTING")
         self.feed: Source = watched.player or Feed(watched.run)
+        self._beside = Beside(watched.run, watched.against) if watched.against else None
         self.controls = Controls(watched.run)
         self._restart = restart
         self._restarting = False
@@ -107,6 +109,7 @@ class RunScreen(Changing):
     def look(self) -> None:
         """Read what is new and show it."""
         news = self.feed.poll()
+        news.count += self._beside.look() if self._beside else 0
         self.looks += 1
         self.life = self.living()
         if news.hello:
@@ -117,7 +120,8 @@ class RunScreen(Changing):
                 self.tell(text, severity)
         if self._soon:
             self._soon.stop()  # else every look by the clock would begin another row of looks, and keys wait for them all
-        self._soon = self.set_timer(0.005, self.look) if self.feed.behind else None
+        behind = self.feed.behind or (self._beside is not None and self._beside.behind)
+        self._soon = self.set_timer(0.005, self.look) if behind else None
         self._repaint(news)
 
     def living(self) -> Life:
@@ -153,12 +157,12 @@ class RunScreen(Changing):
         if self._remark != self._due_remark():
             self._fit()
         if fresh or settled:
-            self._bars.show(state.frame, state.ghost, warnings.flags(state.open))
+            self._bars.show(state.frame, self._ghost(), warnings.flags(state.open))
             self._bars.repaint(figures=texts)
         if texts or news.applied or news.hello:
             self.show_texts()
         if self.looks % CURVES == TEXTS // 2 or settled:
-            self._history.show(state.history)
+            self._history.show(state.history, self._beside.losses if self._beside else ())
             self._gpu_text = self._gpu.read() if self._gpu else ""
             if self._log.display:
                 self._log.poll(list(state.log))
@@ -192,17 +196,26 @@ class RunScreen(Changing):
         self._bars.refilter(self._bars.filter)
         self.call_after_refresh(self.show_all)
 
+    def _ghost(self) -> Frame | None:
+        """Where the bars' marks are: at the other run's profile of this step, or at the one before the last toggle."""
+        state = self.feed.state
+        if self._beside is None:
+            return state.ghost
+        return self._beside.ghost(state.hello.layers, state.frame.step) if state.hello and state.frame else None
+
     def _due_remark(self) -> str:
-        """What the guide says now: of the first attempt only, since what follows is a person's own."""
+        """Where two runs part; or what the guide says now, of the first attempt only: what follows is a person's own."""
+        if self._beside:
+            return self._beside.told()
         frame = self.feed.state.frame
         return inert(self.watched.remark(frame.step)) if frame and not self.feed.state.attempt else ""
 
     def show_all(self) -> None:
         """Show everything as it is now."""
         state = self.feed.state
-        self._bars.show(state.frame, state.ghost, warnings.flags(state.open))
+        self._bars.show(state.frame, self._ghost(), warnings.flags(state.open))
         self._bars.repaint(figures=True)
-        self._history.show(state.history)
+        self._history.show(state.history, self._beside.losses if self._beside else ())
         self.show_texts()
 
     # Keys
