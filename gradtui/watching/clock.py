@@ -35,8 +35,8 @@ class Owner(Protocol):
     def gradients_ready(self) -> None:
         """The gradients of a step are there, and nothing has been measured of it yet."""
 
-    def stepped(self, clock: Clock) -> None:
-        """The optimizer has made a step."""
+    def stepped(self, clock: Clock, since: float) -> None:
+        """The optimizer has made a step; what is spent on that is counted from the time `since`."""
 
     def step_begins(self, optimizer: Optimizer) -> None:
         """Before anything of the step, a closure's evaluation included."""
@@ -72,7 +72,7 @@ class Clock:
         self.armed = False
         self.scaler: torch.amp.GradScaler | None = None
         self._owner = owner
-        self._steps = 0
+        self._steps = self._norms_due = 0
         self._steps_before_scaler = 0
         self._measured = False
         self._clipped: tuple[nn.Parameter, weakref.ref[Tensor], int] | None = None
@@ -120,11 +120,11 @@ class Clock:
     # -- the optimizer's hooks --------------------------------------------------------------------------------------
 
     def _before(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        self._owner.guard(self._owner.step_begins, optimizer)
         closure = kwargs.get("closure") or next(iter(args[1:]), None)
         if not callable(closure):
-            self._owner.guard(self._measure)
+            self._owner.guard(self._begin_and_measure)
             return None
+        self._owner.guard(self._owner.step_begins, optimizer)
         watched = self._measured_once(closure)
         if "closure" in kwargs:
             return args, kwargs | {"closure": watched}
@@ -146,7 +146,6 @@ class Clock:
 
     def _after(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._owner.guard(self._finish)
-        self._owner.guard(self._owner.step_ended)
 
     # -- what other parts of the loop do ----------------------------------------------------------------------------
 
@@ -183,6 +182,10 @@ class Clock:
         parameter, gradient, version = self._clipped
         return parameter.grad is not None and parameter.grad is gradient() and parameter.grad._version - version <= _CLIPPED_BY
 
+    def _begin_and_measure(self) -> None:
+        self._owner.step_begins(self.optimizer)
+        self._measure()
+
     def _measure(self) -> None:
         self._owner.update_begins(self.optimizer)
         scaling = self._scaling()
@@ -199,12 +202,13 @@ class Clock:
 
     def _take_norms(self) -> None:
         self._owner.gradients_ready()
-        started = self._owner.meter.now()
+        meter = self._owner.meter
+        started = meter.now()
         self._norms_took = None
-        if self.armed or self._steps % self._owner.meter.stride == 0:
+        if self.armed or self._steps >= self._norms_due:
             self.probe.measure_gradients()
-            self._measured = True
-        self._norms_took = self._owner.meter.spend(started)
+            self._measured, self._norms_due = True, self._steps + meter.stride
+        self._norms_took = meter.spend(started)
 
     def _forget_measurement(self) -> None:
         if self._measured:
@@ -251,8 +255,8 @@ class Clock:
         if not framed:
             self._owner.meter.step_taken(self._norms_took if self._measured else None)
         self._measured, self._clipped = False, None
-        self._owner.stepped(self)
-        self._owner.meter.spend(started)
+        self._owner.stepped(self, started)
+        self._owner.step_ended()
 
     def _left_out(self) -> None:
         """The scaler found a gradient that was not finite: what it does about it is its own business, and no alarm."""

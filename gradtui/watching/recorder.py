@@ -34,6 +34,11 @@ class Recorder:
         self._values: dict[str, float | Tensor] = {}
         self._silent: set[int] = set()
 
+    @property
+    def pending(self) -> bool:
+        """Whether there are frames that have not been written."""
+        return bool(self._drafts)
+
     def record(self, event: Event) -> None:
         if self._writer is not None:
             self._writer.append(event)

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
+from weakref import WeakSet
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -55,7 +56,6 @@ class Run:
         self.step = 0
         """The step that is being made, or was made last. A step is over when an optimizer begins its next one."""
         self._name = name
-        self._pid = os.getpid()
         self._started = self._frame_at = meter.now()
         self._frame_step = -1
         self._optimizers = list(optimizers)
@@ -72,6 +72,7 @@ class Run:
         self._control: Control | None = None
         if not self.active:
             return
+        _running.add(self)
         self._recorder = Recorder(directory, together)
         if control and directory is not None and together is None:
             self._control = Control(directory, self._recorder.record, list(models.values()), optimizers)
@@ -102,7 +103,7 @@ class Run:
 
     def guard(self, act: Callable[..., object], *args: object) -> None:
         """Call `act`; whatever it raises ends the watching with one warning, not the training. In a forked process it is not called."""
-        if not self.active or os.getpid() != self._pid:
+        if not self.active:
             return
         try:
             act(*args)
@@ -110,24 +111,31 @@ class Run:
             self._give_up(f"{type(error).__name__}: {error}", traceback.format_exc())
 
     def gradients_ready(self) -> None:
-        started = self.meter.now()
         if self._hello is None:
             self._begin()
-        self._recorder.write()
-        self.meter.spend(started)
+        if self._recorder.pending:
+            self._for_frames(self._recorder.write)
 
-    def stepped(self, clock: Clock) -> None:
+    def stepped(self, clock: Clock, since: float) -> None:
         if clock in self._in_step:
             self.step += 1
             self._in_step.clear()
         self._in_step.add(clock)
         clock.last_step = self.step
-        for other in self._clocks:
-            if other is not clock and other.armed:
-                other.probe.start_over_at_next_forward()
-        if self._armed_at is not None and self._all_here():
-            self._draft()
-        if self._hello is not None and self._armed_at is None and self._schedule.wants(self.step + 1, self.meter, self._seconds_a_step):
+        wanted, drafted = False, False
+        if self._armed_at is not None:
+            for other in self._clocks:
+                if other is not clock and other.armed:
+                    other.probe.start_over_at_next_forward()
+            if drafted := self._all_here():
+                self._draft()
+        if self._armed_at is None and self._hello is not None:
+            wanted = self._schedule.wants(self.step + 1, self.meter, since, self._started)
+        self.meter.spend(since)
+        self.meter.in_frame = self._armed_at is not None
+        if drafted and self.step == 0:
+            self.meter.forgive()  # what it takes to begin
+        if wanted:
             self._arm(self.step + 1, self._forward)
 
     def step_begins(self, optimizer: Optimizer) -> None:
@@ -206,10 +214,21 @@ class Run:
     def _arm(self, step: int, forward: bool) -> None:
         """Make a frame of `step`; without `forward`, only of what there is after its forward passes."""
         self._share = self.meter.begin_frame()
+        self.meter.in_frame = True
+        started = self.meter.now()
         self._armed_at = step
         self._schedule.began(step)
         for clock in self._clocks:
             clock.arm(forward, local=forward and self._ranks is not None)
+        self.meter.spend(started)
+
+    def _for_frames(self, act: Callable[..., object], *args: object) -> None:
+        """Call `act`: the time that it takes is the frames', not every step's."""
+        framing, self.meter.in_frame = self.meter.in_frame, True
+        started = self.meter.now()
+        act(*args)
+        self.meter.spend(started)
+        self.meter.in_frame = framing
 
     def _all_here(self) -> bool:
         """Whether every optimizer has made its part of the frame, or is not going to."""
@@ -229,8 +248,6 @@ class Run:
         for clock in self._clocks:
             clock.disarm()
             clock.part = None
-        if self.step == 0:
-            self.meter.begin_frame()  # what it takes to begin is paid once
         if self._parameters() != self._signature:
             self._recorder.write(wait=True)
             self._look_again()
@@ -239,11 +256,12 @@ class Run:
         if self._recorder.logs_before_step is None:
             # A loop that logs before its first step does so before every step.
             self._recorder.logs_before_step = self._hello is None
-        self._recorder.log(values, self.step)
-
-    @property
-    def _seconds_a_step(self) -> float:
-        return (self.meter.now() - self._started) / (self.step + 1)
+        if self._recorder.pending:
+            self._for_frames(self._recorder.log, values, self.step)
+        else:
+            started = self.meter.now()
+            self._recorder.log(values, self.step)
+            self.meter.spend(started)
 
     # -- ending ----------------------------------------------------------------------------------------------------
 
@@ -273,6 +291,7 @@ class Run:
 
     def _leave(self) -> None:
         self.active = False
+        _running.discard(self)
         self._discovery.close()
         if self._control is not None:
             self._control.release()
@@ -291,6 +310,17 @@ class Run:
 
 
 NOTHING_REACHED = "no module of the model was seen to be called (it is compiled): no delta and no activations; the gradients are exact"
+
+_running: WeakSet[Run] = WeakSet()
+
+
+def _stop_in_fork() -> None:
+    """A forked process (a data loader's worker, say) trains nothing of ours: its parent's runs are not its own to write."""
+    for run in _running:
+        run.active = False
+
+
+os.register_at_fork(after_in_child=_stop_in_fork)
 
 
 def complain(text: str) -> None:

@@ -21,11 +21,13 @@ class Schedule:
         """Agreed upon so far."""
         self._looked_at = 0.0
 
-    def wants(self, step: int, meter: Meter, a_step: float) -> bool:
-        """Whether `step`, the next, is a frame's; `a_step`: seconds that a step takes."""
+    def wants(self, step: int, meter: Meter, now: float, since: float) -> bool:
+        """Whether `step`, the next, is a frame's; `now` and `since`, when the first step began, are the meter's times."""
         if self._every:
             return step >= self._due
-        return meter.may_look if self._ranks is None else self._agreed(self._ranks, step, meter, a_step)
+        if self._ranks is None:
+            return meter.may_look(now)
+        return self._agreed(self._ranks, step, meter, now, (now - since) / step)
 
     def began(self, step: int) -> None:
         """A frame of `step` is being made."""
@@ -33,16 +35,16 @@ class Schedule:
             self._due = (step // self._every + 1) * self._every
         self._next()
 
-    def _agreed(self, together: Ranks, step: int, meter: Meter, a_step: float) -> bool:
+    def _agreed(self, together: Ranks, step: int, meter: Meter, now: float, a_step: float) -> bool:
         if not self._announced:
-            self._look(together, step, meter, a_step)
+            self._look(together, step, meter, now, a_step)
         if self._announced and step > self._due:  # heard of too late
             self._next()
         return self._announced and step == self._due
 
-    def _look(self, together: Ranks, step: int, meter: Meter, a_step: float) -> None:
-        now = meter.now()
-        if together.rank == 0 and meter.may_look:
+    def _look(self, together: Ranks, step: int, meter: Meter, now: float, a_step: float) -> None:
+        """`a_step`: seconds that a step takes."""
+        if together.rank == 0 and meter.may_look(now):
             self._due, self._announced = step + 1 + math.ceil(ranks.AHEAD / a_step), True
             together.announce(self._frames, self._due)
         elif together.rank > 0 and now - self._looked_at >= ranks.LOOK:

@@ -39,9 +39,12 @@ def watch(
     `watch({"critic": critic, "generator": generator}, [critic_optimizer, generator_optimizer])`.
 
     `name` is the run's (the script's, if left out); `run_dir` is a new or empty directory to record in, instead of one under the
-    platform's state directory. Frames come at most `rate` times a second, or on every `every`-th step. Without `every`, all of the
-    watching takes at most `share` of the time: frames come as seldom as that needs, and where the norms of every step alone cost more
-    than half of it, they are taken on every second, third … step. With `every`, nothing is left out and `share` is not looked at.
+    platform's state directory. Frames come at most `rate` times a second, or on every `every`-th step. Without `every`, the watching
+    takes at most `share` of the time: frames come as seldom as that needs, and where the norms of every step alone cost more than half
+    of it, they are taken on every second, third … step. Two things win over `share`, so that there is always something to see: the
+    first frames come at once, and then one at least every five seconds; and the hooks on the optimizer cannot be left out, which is
+    more than 1% where a step takes under about half a millisecond. The share that results is measured and recorded with every frame
+    (`watch_share`). With `every`, nothing is left out and `share` is not looked at.
 
     With `control`, viewers may also change the loop: scale the learning rate, clip, freeze a layer, pause, take single steps, save a
     checkpoint into the run directory. All of it is recorded, and undone by setting it back. Without, they can only look. (A training

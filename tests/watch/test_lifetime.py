@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -201,3 +202,23 @@ def test_arguments_that_cannot_be_right_are_refused(arguments: dict[str, object]
     call = {"model": model, "optimizer": torch.optim.SGD(model.parameters(), 0.01)} | arguments
     with pytest.raises((TypeError, ValueError), match=message):
         gradtui.watch(**call)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_writes_nothing_into_its_parents_recording(tmp_path: Path) -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1) as run:
+        train(model, optimizer, 2)
+        before = (tmp_path / "events.jsonl").read_bytes()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if not child:
+            optimizer.step()
+            optimizer.step()
+            run.close()
+            os._exit(0 if (tmp_path / "events.jsonl").read_bytes() == before else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        train(model, optimizer, 1)
+    assert [frame.step for frame in Recording(tmp_path).frames] == [0, 1, 2]

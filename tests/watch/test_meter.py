@@ -10,12 +10,12 @@ STEP = 0.010
 
 
 class Simulation:
-    """Steps of 10 ms, with norms and frames at a known price."""
+    """Steps of 10 ms, with hooks, norms and frames at a known price."""
 
-    def __init__(self, share: float, rate: float, norms: float, frame: float) -> None:
+    def __init__(self, share: float, rate: float, norms: float, frame: float, hooks: float = 0.0) -> None:
         self.time = 0.0
         self.meter = Meter(share, 1 / rate, lambda: self.time)
-        self.norms, self.frame = norms, frame
+        self.norms, self.frame, self.hooks = norms, frame, hooks
         self.spent, self.frames, self.strides = 0.0, [0.0], 1
 
     def _pay(self, price: float) -> float:
@@ -25,13 +25,19 @@ class Simulation:
         return self.meter.spend(started)
 
     def run(self, steps: int) -> None:
+        self.due = 0
         for step in range(steps):
             self.time += STEP
-            taken = self._pay(self.norms) if step % self.meter.stride == 0 else None
-            if self.meter.may_look:
+            self._pay(self.hooks)
+            taken = None
+            if step >= self.due:
+                taken, self.due = self._pay(self.norms), step + self.meter.stride
+            if self.meter.may_look(self.time):
                 self.meter.begin_frame()
                 self.frames.append(self.time)
+                self.meter.in_frame = True
                 self._pay(self.frame)
+                self.meter.in_frame = False
             else:
                 self.meter.step_taken(taken)
 
@@ -48,6 +54,20 @@ def test_the_share_is_kept_whatever_looking_costs(norms: float, frame: float, sh
     assert len(simulation.frames) > 10, "and it does look"
 
 
+@pytest.mark.parametrize(("frame", "seconds"), [(0.002, 0.5), (0.2, 5.2)], ids=["cheap", "dear"])
+def test_hooks_that_take_more_than_the_share_do_not_starve_frames(frame: float, seconds: float) -> None:
+    simulation = Simulation(0.01, 10, 0.0005, frame, hooks=0.001)
+    simulation.run(20_000)
+    gaps = [b - a for a, b in zip(simulation.frames, simulation.frames[1:], strict=False)]
+    assert max(gaps[6:]) <= seconds
+    assert simulation.frames[5] <= 6 * (0.1 + frame + 2 * STEP), "the first come at once"
+    spent, begun = simulation.spent, simulation.time
+    simulation.run(10_000)
+    share = (simulation.spent - spent) / (simulation.time - begun)
+    hooks = 0.001 * 10_000 / (simulation.time - begun)
+    assert share - hooks <= 1.1 * max(0.01, frame / 5), "beyond the hooks, what was promised, or a frame every five seconds"
+
+
 def test_frames_come_at_the_rate_asked_for_where_they_are_cheap() -> None:
     simulation = Simulation(0.01, 10, 0.00001, 0.0001)
     simulation.run(1000)
@@ -61,3 +81,14 @@ def test_no_step_is_left_out_without_a_limit() -> None:
     simulation = Simulation(1.0, 10, 0.009, 0.01)
     simulation.run(500)
     assert simulation.meter.stride == 1
+
+
+def test_one_slow_measurement_does_not_stop_the_norms_for_long() -> None:
+    simulation = Simulation(0.01, 10, 0.0005, 0.0001)
+    simulation.run(1000)
+    stride = simulation.meter.stride
+    simulation.norms = 1.0
+    simulation.run(1)
+    simulation.norms = 0.0005
+    simulation.run(3 * stride + 200)
+    assert stride / 2 <= simulation.meter.stride <= 3 * stride
