@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gradtui.stream.events import End
+from gradtui.stream.events import End, Event
 from tests.command import COMMAND, environment, gradtui
 from tests.terminal import RESTORED, Terminal
 from tests.ui import recordings as rec
@@ -14,7 +14,11 @@ def two(tmp_path: Path) -> tuple[str, str]:
     hello = rec.hello(rec.layers(9))
     runs = []
     for name, decades in (("sick", 4.45), ("well", 0.5)):
-        events = [hello, *(rec.frame(step, rec.vanishing(9, decades)) for step in range(0, 60, 6)), End(reason="finished", step=54)]
+        events: list[Event] = [
+            hello,
+            *(rec.frame(step, rec.vanishing(9, decades)) for step in range(0, 60, 6)),
+            End(reason="finished", step=54),
+        ]
         runs.append(str(rec.write(tmp_path / name, events).path))
     return runs[0], runs[1]
 

@@ -77,8 +77,8 @@ async def test_the_mark_is_at_the_other_runs_newest_frame_of_the_same_step(tmp_p
 
 
 async def test_a_layer_that_the_other_run_does_not_have_has_no_mark(tmp_path: Path) -> None:
-    first = [rec.hello(rec.layers(4)), rec.frame(0, [1e-2] * 4)]
-    second = [rec.hello(rec.layers(3)), rec.frame(0, [1e-4, 1e-3, 1e-5])]
+    first: list[Event] = [rec.hello(rec.layers(4)), rec.frame(0, [1e-2] * 4)]
+    second: list[Event] = [rec.hello(rec.layers(3)), rec.frame(0, [1e-4, 1e-3, 1e-5])]
     async with comparing(tmp_path, first, second) as (s, _):
         places = [marks(s, row) for row in range(4)]
         assert places[2] == -1
