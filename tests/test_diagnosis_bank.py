@@ -92,15 +92,21 @@ def verdict(seed: int, score: float, **ours: int) -> Verdict:
     return Verdict(seed=seed, family="mlp", score=score, finite=True, steps=300, ours=dict(ours), informed=dict(ours), published={})
 
 
-def test_the_table_counts_each_half_for_itself_and_leaves_out_what_is_in_between() -> None:
-    development = [verdict(0, 0.1, vanishing=25), verdict(2, 0.9, vanishing=35), verdict(4, 0.5, vanishing=5), verdict(6, 0.0, plateau=200)]
-    text = markdown([*development, verdict(1, 0.9), verdict(3, 0.1)])
-    first, second = text.split("## test half")
-    assert "2 learned" not in first
+def test_the_table_counts_each_part_for_itself_and_leaves_out_what_is_in_between() -> None:
+    clean = [
+        verdict(300, 0.1, vanishing=25),
+        verdict(302, 0.9, vanishing=35),
+        verdict(304, 0.5, vanishing=5),
+        verdict(306, 0.0, plateau=200),
+    ]
+    text = markdown([verdict(1, 0.9), *clean, verdict(244, 0.1)])
+    first, second = text.split("## Seen")
+    assert first.startswith("## Clean test: seeds 245 to 399")
     assert "4 runs (4 mlp): 1 learned, 2 failed, 1 in between." in first
     (row,) = (line for line in first.splitlines() if line.startswith("| vanishing"))
     assert [cell.split(",")[-1].strip() for cell in row.split("|")[2:4]] == ["1/2", "1/1"]
     assert [cell.strip() for cell in row.split("|")[4:6]] == ["0.50", "25"]
     (row,) = (line for line in first.splitlines() if line.startswith("| **gradtui, any**"))
     assert row.split("|")[2].endswith("2/2 ")
+    assert "2 runs (2 mlp): 1 learned, 1 failed, 0 in between." in second
     assert "0/1" in second

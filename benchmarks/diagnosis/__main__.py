@@ -4,7 +4,8 @@
 
 A seed stands for a training (draws.py). Finished ones are kept in bank.jsonl and not trained again; with --keep their recordings
 are, too, and --rejudge reads those with the rules as they are now. The table goes to standard output and to bank.md.
-Even seeds are there to develop on, odd ones to test; what was changed after a look is in benchmarks/README.md.
+Seeds that nobody had seen when the rules were last changed are counted apart; what was changed after which look is in
+benchmarks/README.md.
 """
 
 from __future__ import annotations

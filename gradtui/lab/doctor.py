@@ -13,6 +13,7 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +22,7 @@ from gradtui.diagnose.warnings import Warning
 from gradtui.lab.errors import SettingError
 from gradtui.lab.fixes import Fix, candidates
 from gradtui.lab.patient import DISEASES, Patient
-from gradtui.lab.workers import Failed, Workers
+from gradtui.lab.workers import Failed
 from gradtui.stream.events import Value
 
 RESCUE, PREVENT = "rescue", "prevent"
@@ -61,6 +62,12 @@ class Try(Struct, frozen=True, kw_only=True):
 
 
 Task = Find | Try
+
+
+class Does(Protocol):
+    """Who does tasks: workers side by side, or one process, one task after the other."""
+
+    def map(self, tasks: Sequence[Task]) -> Iterator[Found | Trial | Failed]: ...
 
 
 class Trial(Struct, frozen=True, kw_only=True, tag_field="type", tag="trial"):
@@ -144,7 +151,7 @@ class TrainingFailedError(Exception):
     """The patient cannot be trained at all."""
 
 
-def examine(workers: Workers, patient: Patient, plan: Plan, directory: Path) -> Diagnosis | None:
+def examine(workers: Does, patient: Patient, plan: Plan, directory: Path) -> Diagnosis | None:
     """Train the patient until it is ill, on every seed up to the same step, and keep it in `directory`; None: it is healthy.
 
     Raises SettingError, TrainingFailedError or WorkerLostError.
@@ -176,7 +183,7 @@ def examine(workers: Workers, patient: Patient, plan: Plan, directory: Path) -> 
     )
 
 
-def treat(workers: Workers, patient: Patient, plan: Plan, diagnosis: Diagnosis, directory: Path) -> Iterator[Trial]:
+def treat(workers: Does, patient: Patient, plan: Plan, diagnosis: Diagnosis, directory: Path) -> Iterator[Trial]:
     """Every trial, in an order that does not hang on which is done first: the first seed of everything, then the next.
 
     What a recording did to the patient after it was ill is not done: it may be somebody's own cure.
@@ -270,7 +277,7 @@ def _rounded(loss: float) -> float:
     return float(f"{loss:.{DIGITS}g}")
 
 
-def _find(workers: Workers, tasks: list[Find]) -> list[Found]:
+def _find(workers: Does, tasks: list[Find]) -> list[Found]:
     found = []
     for done in workers.map(tasks):
         if isinstance(done, Failed):

@@ -87,7 +87,7 @@ class Course:
 def do(task: Task) -> Found | Trial:
     """Raises SettingError where the patient's own settings, network or data cannot be had, and whatever a network raises."""
     torch.set_num_threads(1)  # as many workers as cores
-    return _find(task) if isinstance(task, Find) else _try(task)
+    return _find(task) if isinstance(task, Find) else tried(task, begun(task))
 
 
 def _find(task: Find) -> Found:
@@ -103,8 +103,13 @@ def _find(task: Find) -> Found:
     return Found(step=session.step, settings=dict(session.settings), open=list(course.state.open.values()))
 
 
-def _try(task: Try) -> Trial:
-    course = _rescued(task) if task.path else _prevented(task)
+def begun(task: Try) -> Course:
+    """The patient with the fix in force, before the trial's first step."""
+    return _rescued(task) if task.path else _prevented(task)
+
+
+def tried(task: Try, course: Course) -> Trial:
+    """Take the trial's steps, and what they came to."""
     losses: list[float] = []
     measured = None
     for left in range(task.steps, 0, -1):

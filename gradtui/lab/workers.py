@@ -13,7 +13,7 @@ import multiprocessing.resource_tracker
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -124,13 +124,17 @@ def serve(connection: Connection) -> None:
             task = connection.recv()
         except EOFError:
             return
-        try:
-            found: Found | Trial | Failed = trial.do(task)
-        except SettingError as error:
-            found = Failed(str(error), refused=True)
-        except Exception as error:
-            found = Failed(f"{type(error).__name__}: {error}", refused=False)
-        connection.send(found)
+        connection.send(outcome(trial.do, task))
+
+
+def outcome(do: Callable[[Task], Found | Trial], task: Task) -> Found | Trial | Failed:
+    """What `do` makes of a task, its failure included."""
+    try:
+        return do(task)
+    except SettingError as error:
+        return Failed(str(error), refused=True)
+    except Exception as error:
+        return Failed(f"{type(error).__name__}: {error}", refused=False)
 
 
 def _leave_with_parent() -> None:
