@@ -57,8 +57,9 @@ def watch(
     TypeError and ValueError for arguments that are not as described.
     """
     models = {"": model} if isinstance(model, nn.Module) else dict(model)
-    optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
-    _check(models, optimizers, rate, every, share)
+    optimizers = [_that_steps(one) for one in ([optimizer] if isinstance(optimizer, Optimizer) else optimizer)]
+    _check(models, optimizers)
+    check_options(rate, every, share)
     for found in {_watched.get(one) for one in optimizers}:
         if found is not None and (former := found()) is not None:
             former.close()
@@ -80,7 +81,13 @@ def _make_directory(name: str, where: Path | None) -> RunDirectory | None:
         return None
 
 
-def _check(models: Mapping[str, nn.Module], optimizers: Sequence[Optimizer], rate: float, every: int | None, share: float) -> None:
+def _that_steps(optimizer: Optimizer) -> Optimizer:
+    """The optimizer inside those that libraries put around it (Accelerate's, Lightning's): only its step is sure to be made."""
+    inner = getattr(optimizer, "optimizer", None)
+    return _that_steps(inner) if isinstance(inner, Optimizer) else optimizer
+
+
+def _check(models: Mapping[str, nn.Module], optimizers: Sequence[Optimizer]) -> None:
     for model in models.values():
         if not isinstance(model, nn.Module):
             raise TypeError(f"model holds a {type(model).__name__}; it is an nn.Module, or several by name")
@@ -89,6 +96,10 @@ def _check(models: Mapping[str, nn.Module], optimizers: Sequence[Optimizer], rat
             raise TypeError(f"optimizer holds a {type(one).__name__}; it is a torch.optim.Optimizer, or a list of them")
     if not optimizers or not models:
         raise ValueError("there is no model or no optimizer to watch")
+
+
+def check_options(rate: float = 1.0, every: int | None = None, share: float = 1.0, **others: object) -> None:
+    """Of the keyword arguments of `watch`, those that can be out of range. Raises ValueError."""
     if not rate > 0:
         raise ValueError(f"rate is {rate}; it is frames a second, above 0")
     if every is not None and every < 1:
