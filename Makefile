@@ -34,4 +34,6 @@ $(VENV)/installed: pyproject.toml constraints.txt
 $(VENV)/installed-dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[dev]'
+	# Apart: lightning imports a torchvision where there is one, and fails on one that was built for another torch. Tests read its data sets.
+	$(PIP) --no-deps --upgrade --target $(VENV)/apart torchvision
 	touch $@ $(VENV)/installed

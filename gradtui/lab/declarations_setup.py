@@ -29,7 +29,7 @@ def _there(value: Value) -> None:
 DATA = Declaration(
     "data",
     "data",
-    f"What it trains on; MNIST and CIFAR-10 from torchvision's files in ${files.ENVIRONMENT} or the user's data directory.",
+    f"What it trains on; MNIST and CIFAR-10 through torchvision, from its files in ${files.ENVIRONMENT} or the user's data directory.",
     default="digits",
     choices=("digits", "mnist", "cifar10", "spirals"),
     live=False,

@@ -1,7 +1,8 @@
-"""Where MNIST and CIFAR-10 are looked for, and whether they are there. Imports no torch; nothing is ever downloaded."""
+"""Whether torchvision and its files of MNIST and CIFAR-10 are there. Imports neither it nor torch; nothing is ever downloaded."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +14,11 @@ from gradtui.lab.errors import SettingError
 ENVIRONMENT = "GRADTUI_DATA"
 """The environment variable that names the directory, where it is not the platform's own for a user's data."""
 
-MNIST = tuple(f"MNIST/raw/{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
-CIFAR10 = tuple(f"cifar-10-batches-py/{name}" for name in ("data_batch_1", "data_batch_2", "test_batch"))
-
-NEEDED: Mapping[str, tuple[str, ...]] = {"mnist": MNIST, "cifar10": CIFAR10}
-"""Data set -> its files, named as torchvision.datasets names them under its `root`."""
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "mnist": tuple(f"MNIST/raw/{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")),
+    "cifar10": tuple(f"cifar-10-batches-py/{name}" for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta")),
+}
+"""Data set -> its files, as torchvision.datasets looks for them under its `root`."""
 
 CLASSES: Mapping[str, str] = {"mnist": "MNIST", "cifar10": "CIFAR10"}
 
@@ -28,22 +29,17 @@ def directory() -> Path:
     return Path(named) if named else user_data_path("gradtui", appauthor=False)
 
 
-def find(name: str) -> Path:
-    """The file called `name` under the directory, packed with gzip or not. Raises FileNotFoundError."""
-    plain = directory() / name
-    for path in (plain, plain.with_name(plain.name + ".gz")):
-        if path.is_file():
-            return path
-    raise FileNotFoundError(name)
-
-
 def require(data: str) -> None:
-    """Raises SettingError unless every file of the data set is there; a data set without files is always there."""
-    for name in NEEDED.get(data, ()):
-        try:
-            find(name)
-        except FileNotFoundError:
-            fetch = f"torchvision.datasets.{CLASSES[data]}({str(directory())!r}, download=True)"
-            raise SettingError(
-                f"data is {data}, and {name} is not in {directory()}; {fetch} puts it there, and ${ENVIRONMENT} names another directory"
-            ) from None
+    """Raises SettingError unless torchvision and every file of the data set are there; one without files needs neither."""
+    if data not in NEEDED:
+        return
+    if importlib.util.find_spec("torchvision") is None:
+        raise SettingError(f"data is {data}, which torchvision reads, and that is not installed; pip install torchvision")
+    missing = [name for name in NEEDED[data] if not (directory() / name).is_file()]
+    if missing:
+        more = f" (nor {len(missing) - 1} more of its files)" if len(missing) > 1 else ""
+        fetch = f"torchvision.datasets.{CLASSES[data]}({str(directory())!r}, download=True)"
+        raise SettingError(
+            f"data is {data}, and {missing[0]} is not in {directory()}{more}; {fetch} puts them there, and ${ENVIRONMENT} names "
+            "another directory"
+        )
