@@ -50,9 +50,9 @@ def declare_operators() -> None:
     assert spec is not None
     assert spec.origin is not None
     source = (Path(spec.origin).parent / "_meta_registrations.py").read_text(encoding="utf-8")
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for name in re.findall(r'register_(?:meta|fake)\("(?:torchvision::)?(\w+)"', source):
-        library.define(f"{name}(Tensor x) -> Tensor")
+        library.define(f"{name}(Tensor x) -> Tensor")  # type: ignore[no-untyped-call]
     declared.append(library)
 
 
