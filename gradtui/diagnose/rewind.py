@@ -13,7 +13,7 @@ from gradtui.diagnose.state import RunState
 from gradtui.stream.events import Event
 from gradtui.stream.recording import Recording, event_on
 
-SNAPSHOTS = 128
+SNAPSHOTS = 256
 """Of about 80 kB each for 50 layers."""
 
 LEAST = 1 << 18
