@@ -72,6 +72,14 @@ class Ranks:
             self._store.delete_key(key)
         return found
 
+    def say_goodbye(self) -> None:
+        """This rank's training is over, by its own account."""
+        self._store.set(f"{self._prefix}/over/{self.rank}", b"")
+
+    def unaccounted(self) -> list[int]:
+        """The other ranks that have not said goodbye: they still train, or are dead."""
+        return [rank for rank in self._others if not self._store.check([f"{self._prefix}/over/{rank}"])]
+
     @property
     def _others(self) -> list[int]:
         return [rank for rank in range(self.size) if rank != self.rank]
@@ -180,6 +188,10 @@ def _largest(values: Sequence[float], copies: int, size: int) -> float:
     return math.nan if any(map(math.isnan, values)) else max(values)
 
 
+def _smallest(values: Sequence[float], copies: int, size: int) -> float:
+    return math.nan if any(map(math.isnan, values)) else min(values)
+
+
 _HOW: Mapping[str, Callable[[Sequence[float], int, int], float]] = {
     # δ of the loss that is averaged over the ranks, over the batches of all.
     "delta_rms": lambda values, copies, size: math.sqrt(sum(value * value for value in values) / len(values)) / size,
@@ -192,9 +204,10 @@ _HOW: Mapping[str, Callable[[Sequence[float], int, int], float]] = {
     "grad_nonfinite": lambda values, copies, size: sum(values) / copies,
     "weight_norm": _root_sum,
     "update_ratio": _mean,
-    "effective_units": _mean,
+    # Of a layer's shards: one whose units are all alike must not be averaged away.
+    "effective_units": _smallest,
     "activation_mean": _mean,
     "activation_std": _mean,
     "saturated": _mean,
-    "dead": lambda values, copies, size: min(values),
+    "dead": _smallest,
 }

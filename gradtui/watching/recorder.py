@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
@@ -16,7 +16,7 @@ from gradtui.watching.frames import Draft
 from gradtui.watching.ranks import Ranks, Share
 
 _LAST_WORDS = 3.0
-"""Seconds that rank 0 waits at the end for the other ranks' shares of the last frame."""
+"""Seconds that rank 0 waits at the end for the other ranks: for their shares of the last frame, and for their goodbyes."""
 _LOGGED = 100
 """Metrics that are kept, by name."""
 
@@ -33,6 +33,8 @@ class Recorder:
         self._drafts: list[tuple[Draft, list[Clock], int]] = []
         self._values: dict[str, float | Tensor] = {}
         self._silent: set[int] = set()
+        self._heard: dict[int, int] = {}
+        """Of which step every other rank's newest share is."""
 
     @property
     def pending(self) -> bool:
@@ -83,11 +85,24 @@ class Recorder:
             self._writer.close()
 
     def wait_for_other_ranks(self) -> None:
-        if self._ranks is None or self._ranks.rank > 0:
+        together = self._ranks
+        if together is None or together.rank > 0:
             return
-        deadline = time.monotonic() + _LAST_WORDS
-        while self._drafts and time.monotonic() < deadline and not self._ranks.complete(self._drafts[-1][0].step):
-            time.sleep(0.02)
+        _wait_until(lambda: not self._drafts or together.complete(self._drafts[-1][0].step))
+
+    def tell_who_is_gone(self) -> None:
+        """This rank has crashed, perhaps over another that died: it alone cannot say goodbye."""
+        together = self._ranks
+        if together is None or together.rank > 0:
+            return
+        _wait_until(lambda: not together.unaccounted())
+        for rank in together.unaccounted():
+            since = f"since step {self._heard[rank]}" if rank in self._heard else "at all"
+            self.record(Log(text=f"gradtui: rank {rank} has not been heard of {since}: it did not end as this rank did"))
+
+    def say_goodbye(self) -> None:
+        if self._ranks is not None and self._ranks.rank > 0:
+            self._ranks.say_goodbye()
 
     def _take_values(self) -> None:
         """What was logged goes into the newest frame."""
@@ -97,6 +112,7 @@ class Recorder:
     def _joined(self, together: Ranks, draft: Draft, own: Share, clocks: list[Clock], rows: int) -> Frame:
         """The frame of all ranks' shares; a rank whose share has not come is named, once."""
         shares = {0: own} | together.collect(draft.step)
+        self._heard |= dict.fromkeys(shares, draft.step)
         silent = set(range(together.size)) - set(shares)
         if silent - self._silent:
             names = ", ".join(map(str, sorted(silent - self._silent)))
@@ -109,3 +125,9 @@ class Recorder:
         found, spread = ranks.join(shares, copies, together.size)
         draft.metrics |= spread
         return frames.finish(draft, found, clocks)
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _LAST_WORDS
+    while time.monotonic() < deadline and not holds():
+        time.sleep(0.02)

@@ -286,8 +286,11 @@ class Run:
         self._recorder.wait_for_other_ranks()
         self._recorder.write(wait=True)
         self._leave()
+        if end.reason == "crashed":
+            self._recorder.tell_who_is_gone()
         self._recorder.record(end)
         self._recorder.close()
+        self._recorder.say_goodbye()
 
     def _leave(self) -> None:
         self.active = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from gradtui.stream.events import Log
+from gradtui.watching.ranks import Share, together
 from tests.command import environment
 from tests.watch.recordings import Recording, gradient_norms, norm
 from tests.watch.worker import STEPS, batch, network
@@ -78,10 +80,27 @@ def test_frames_by_the_clock_are_of_the_same_step_on_all_ranks(tmp_path: Path) -
         assert frame.metrics["rank_norm_min"] < frame.metrics["rank_norm_max"]
 
 
-def test_a_rank_that_dies_leaves_a_recording_that_says_so(tmp_path: Path) -> None:
-    codes = train("dies", tmp_path)
-    assert codes[1] == 9
+def test_a_killed_rank_that_takes_the_others_along_is_named_with_its_last_step(tmp_path: Path) -> None:
+    assert train("dies", tmp_path)[1] == -signal.SIGKILL
     recording = Recording(tmp_path / "run")
-    assert [frame.step for frame in recording.frames][:2] == [0, 1]
+    assert [frame.step for frame in recording.frames] == [0, 1]
     assert recording.end.reason == "crashed"
     assert "Error" in recording.end.error
+    assert [event.text for event in recording.events if isinstance(event, Log)] == [
+        "gradtui: rank 1 has not been heard of since step 1: it did not end as this rank did"
+    ]
+
+
+def test_a_killed_rank_that_nobody_waits_for_is_named_with_the_first_step_that_it_missed(tmp_path: Path) -> None:
+    assert train("dies unnoticed", tmp_path) == [0, -signal.SIGKILL]
+    recording = Recording(tmp_path / "run")
+    assert [frame.step for frame in recording.frames] == list(range(2 * STEPS))
+    assert recording.end.reason == "finished"
+    (said,) = [event.text for event in recording.events if isinstance(event, Log)]
+    assert "rank 1 has not reported step 2:" in said
+    assert recording.at(3, "grad_norm", "2") is not None
+
+
+def test_of_several_ranks_the_fewest_effective_units_count() -> None:
+    shares = [Share(fields={"effective_units": units}, clipped=[], loss=None) for units in ([3.0, 5.0, None], [1.0, 7.0, None])]
+    assert together(shares, [2, 2, 2])["effective_units"] == [1.0, 5.0, None]

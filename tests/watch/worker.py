@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -37,23 +38,24 @@ def main(how: str, path: str) -> None:
         for module in (*model, model):
             if isinstance(module, nn.Linear) or module is model:
                 fully_shard(module, mesh=mesh)
-    else:
+    elif how != "dies unnoticed":
         trained = nn.parallel.DistributedDataParallel(model)
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
-    steps, every = (400, None) if how == "by the clock" else (STEPS, 1)
+    steps, every = {"by the clock": (400, None), "dies unnoticed": (2 * STEPS, 1)}.get(how, (STEPS, 1))
     with gradtui.watch(model, optimizer, run_dir=path, every=every, share=1.0) as run:
         for step in range(steps):
             if how == "by the clock":
                 time.sleep(0.01)
-            if how == "dies" and rank == 1 and step == 2:
-                os._exit(9)
+            if how.startswith("dies") and rank == 1 and step == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
             optimizer.zero_grad()
             loss = trained(batch(step, rank)).square().mean()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 0.01)
             optimizer.step()
             run.log(loss=loss)
-    dist.destroy_process_group()
+    if how != "dies unnoticed":
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":
