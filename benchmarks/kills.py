@@ -42,7 +42,7 @@ def main() -> int:
             run = Path(folder) / "run"
             done[_kill_one(dice, run)] += 1
             left += _left(run)
-            unreadable += _is_unreadable(run)
+            unreadable += is_unreadable(run)
     for what, count in sorted(done.items()):
         print(f"{what:<28} {count:>4}")
     print(f"{'processes left':<28} {left:>4}\n{'unreadable recordings':<28} {unreadable:>4}")
@@ -64,11 +64,11 @@ def _kill_one(dice: random.Random, run: Path) -> str:
     if victim == "trainer":  # the viewer has seen it die and stays, on a screen; then it is told to leave
         time.sleep(1)
         terminal.process.send_signal(signal.SIGTERM)
-    _see_out(terminal)
+    see_out(terminal)
     return f"{'screen' if on_screen else 'headless'}: {victim}, {number.name}"
 
 
-def _see_out(terminal: Terminal) -> None:
+def see_out(terminal: Terminal) -> None:
     deadline = time.monotonic() + PATIENCE
     while terminal.process.poll() is None and time.monotonic() < deadline:
         terminal.read()
@@ -78,7 +78,7 @@ def _see_out(terminal: Terminal) -> None:
 def _left(run: Path) -> int:
     """How many processes are still there after the patience, viewers that took the run's name included; ends them."""
     deadline = time.monotonic() + PATIENCE
-    while (found := _concerned(run)) and time.monotonic() < deadline:
+    while (found := concerned(run)) and time.monotonic() < deadline:
         time.sleep(0.1)
     for pid in found:
         subprocess.run(["ps", "-o", "pid,stat,args", "-p", str(pid)], check=False)
@@ -86,7 +86,7 @@ def _left(run: Path) -> int:
     return len(found)
 
 
-def _concerned(run: Path) -> list[int]:
+def concerned(run: Path) -> list[int]:
     """Every living process whose command line names the run."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -99,7 +99,7 @@ def _concerned(run: Path) -> list[int]:
     return found
 
 
-def _is_unreadable(run: Path) -> bool:
+def is_unreadable(run: Path) -> bool:
     """A whole line that is no event. Half a line at the end is what a kill may leave."""
     follower = Follower(run / "events.jsonl")
     while follower.poll().more:
