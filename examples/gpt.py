@@ -12,7 +12,7 @@ from torch import nn
 
 import gradtui  # gradtui: the first line
 
-BLOCK, BATCH, ACCUMULATE, WIDTH, HEADS, LAYERS, CLIP = 64, 8, 4, 64, 4, 4, 1.0
+BLOCK, BATCH, ACCUMULATE, WIDTH, HEADS, LAYERS, CLIP = 64, 8, 4, 64, 4, 4, 0.5
 TEXT = torch.tensor(list(Path(__file__).read_bytes()))
 
 
