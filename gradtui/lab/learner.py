@@ -70,13 +70,14 @@ class Learner:
             self.probe.arm()
         self.set_lr()
         self._updates += 1
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self._parameters:
+            parameter.grad = None
         scale = precision.loss_scale(self._settings)
         with precision.autocast(self._settings, self._parameters[0].device):
             loss = compute_loss()
         (loss * scale if scale != 1 else loss).backward()  # type: ignore[no-untyped-call]
         precision.unscale(self._parameters, scale)
-        self.probe.measure_gradients()
+        self.probe.measure_gradients(precision.smallest_normal(self._settings) if measure else None)
         regulariser = self._regulariser()
         if measure:
             self.probe.measure_penalty(_sum(regulariser, penalty))
@@ -88,9 +89,11 @@ class Learner:
             self._shrink(regulariser)
             self._descend()
             return None
-        total_norm = self._total_norm()
-        self._clip()
-        scalars = torch.stack([loss.detach().double(), total_norm.double(), self._total_norm().double()])
+        total_norm = clipped_norm = self._total_norm()
+        if self._settings["clip"] != "off":
+            self._clip()
+            clipped_norm = self._total_norm()
+        scalars = torch.stack([loss.detach().double(), total_norm.double(), clipped_norm.double()])
         self.probe.before_update()
         self._shrink(regulariser)
         self._descend()
@@ -187,20 +190,20 @@ class Learner:
 
     # -- regularisation and clipping -------------------------------------------------------------------------------
 
-    @torch.no_grad()
     def _regulariser(self) -> Gradients:
         """The gradient of λ₁·Σ|w| + λ₂·Σw² for each weight (not for biases, nor a normalisation's scale and shift)."""
         l1, l2 = float(self._settings["l1"]), float(self._settings["l2"])
         if not l1 and not l2:
-            return {}
-        return {weight: l1 * weight.sign() + 2 * l2 * weight for weight in self._parameters if weight.ndim >= 2}
+            return NO_GRADIENTS
+        with torch.no_grad():
+            return {weight: l1 * weight.sign() + 2 * l2 * weight for weight in self._parameters if weight.ndim >= 2}
 
-    @torch.no_grad()
     def _shrink(self, penalty: Mapping[nn.Parameter, Tensor]) -> None:
         """Decoupled, the penalty is subtracted as AdamW subtracts it: past clipping, momentum and adaptive scaling."""
-        if self._settings["regularisation"] == "decoupled":
-            for weight, gradient in penalty.items():
-                weight.sub_(gradient, alpha=self.optimizer.param_groups[0]["lr"])
+        if penalty and self._settings["regularisation"] == "decoupled":
+            with torch.no_grad():
+                for weight, gradient in penalty.items():
+                    weight.sub_(gradient, alpha=self.optimizer.param_groups[0]["lr"])
 
     def _descend(self) -> None:
         self.optimizer.step()

@@ -24,12 +24,20 @@ def loss_scale(settings: Mapping[str, Value]) -> float:
     return float(settings.get("loss_scale", 1.0))
 
 
-@torch.no_grad()
+def smallest_normal(settings: Mapping[str, Value]) -> float | None:
+    """The size under which a gradient, loss scale taken out, was subnormal in its backward pass; None: there it was float32."""
+    dtype = DTYPES.get(str(settings.get("precision", "fp32")))
+    return None if dtype is None else torch.finfo(dtype).tiny / loss_scale(settings)
+
+
 def unscale(parameters: Iterable[nn.Parameter], scale: float) -> None:
     """Divide the gradients by `scale`, so that all that comes after sees their true size."""
+    if scale == 1:
+        return
     gradients: list[Tensor] = [p.grad for p in parameters if p.grad is not None]
-    if scale != 1 and gradients:
-        torch._foreach_div_(gradients, scale)
+    if gradients:
+        with torch.no_grad():
+            torch._foreach_div_(gradients, scale)
 
 
 def unscaled(numbers: Numbers, scale: float) -> Numbers:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from gradtui.probe import reduce
-from gradtui.probe.quick import QuickNorms
-from gradtui.probe.reduce import Batch
+from gradtui.probe.quick import QuickNorms, quick_norms
+from gradtui.probe.reduce import Batch, Description, Limit
 from gradtui.probe.rows import Row
 from gradtui.probe.table import Reader, Sheet
 from gradtui.stream.events import Numbers
@@ -48,26 +48,40 @@ class GradientNorms:
         self._sharded = any(hasattr(parameter, "to_local") for parameter in self.parameters)
         self._row_of = [index for index, row in enumerate(rows) for _ in row.parameters]
         self._names = [row.identity for row in rows]
-        self._layouts: list[torch.layout | None] = [None] * len(self.parameters)
-        self._quick = QuickNorms([], [])
+        self._without = self.parameters
+        self._quick: list[QuickNorms] = []
+        self._kinds: list[object] = []
         self._gathered: list[list[Tensor]] = []
         self._extremes: tuple[Tensor, Tensor] | None = None
         self._now: Tensor | None = None
 
+    def measure(self) -> None:
+        """Take this step's norms."""
+        with torch.no_grad():
+            gradients = self._gradients()
+            if self._appeared():
+                self._replan(gradients)
+            try:
+                vectors = [quick.measure(gradients) for quick in self._quick]
+            except _NOT_AS_PLANNED:
+                self._replan(gradients)
+                vectors = [quick.measure(gradients) for quick in self._quick]
+            self._gather(vectors)
+
     @torch.no_grad()
-    def measure(self, exact: bool) -> list[Tensor | None]:
-        """Take this step's norms, `exact` on a frame's step; returns the gradients as they were found, in the order of `parameters`."""
+    def describe(self, limit: Limit) -> list[Description]:
+        """Take this step's norms, exactly, and all that a frame says of the gradients; one description a batch."""
         gradients = self._gradients()
-        layouts = [None if gradient is None else gradient.layout for gradient in gradients]
-        if layouts != self._layouts:
-            self._replan(gradients, layouts)
-        if not self.batches:
-            return gradients
-        if len(self._gathered) == _STEPS_AT_ONCE:
-            self._fold()
-        vectors = reduce.norms(gradients, self.batches) if exact else self._quick.measure(gradients)
-        self._gathered.append(vectors)
-        return gradients
+        self._replan(gradients)
+        described = [reduce.describe(gradients, batch, limit) for batch in self.batches]
+        self._gather([description.norms for description in described])
+        return described
+
+    def _gather(self, norms: list[Tensor]) -> None:
+        if norms:
+            if len(self._gathered) == _STEPS_AT_ONCE:
+                self._fold()
+            self._gathered.append(norms)
 
     @torch.no_grad()
     def correct(self, scaling: Scaling) -> None:
@@ -129,17 +143,25 @@ class GradientNorms:
         low, high = (torch.cat([values, values.new_full((1,), none)]) for values, none in zip(extremes, _NONE, strict=True))
         self._extremes = low[index], high[index]
 
-    def _replan(self, gradients: Sequence[Tensor | None], layouts: list[torch.layout | None]) -> None:
-        """Gradients have appeared, vanished or become sparse: what goes together is found anew."""
+    def _appeared(self) -> bool:
+        """Whether a parameter that had no gradient has one."""
+        return any(parameter.grad is not None for parameter in self._without)
+
+    def _replan(self, gradients: Sequence[Tensor | None]) -> None:
+        """Find out anew what goes together, if gradients have appeared, vanished or become sparse."""
+        kinds = [None if gradient is None else (gradient.layout, gradient.dtype, gradient.device) for gradient in gradients]
+        if kinds == self._kinds:
+            return
         self._fold()
-        self._layouts = layouts
+        self._kinds = kinds
+        self._without = [parameter for parameter, gradient in zip(self.parameters, gradients, strict=True) if gradient is None]
         self.batches = reduce.plan(gradients)
+        self._quick = quick_norms(gradients, self.batches)
         order = reduce.members(self.batches)
         first = next((gradients[index] for index in order), None)
         if first is None:
             self._now = None
             return
-        self._quick = QuickNorms(gradients, self.batches)
         columns: list[list[int]] = [[] for _ in self._names]
         for column, index in enumerate(order):
             columns[self._row_of[index]].append(column)
@@ -166,6 +188,9 @@ class GradientNorms:
             lowest, highest = torch.minimum(lowest, self._extremes[0]), torch.maximum(highest, self._extremes[1])
         self._extremes = lowest, highest
 
+
+_NOT_AS_PLANNED = (TypeError, RuntimeError, AttributeError)
+"""What torch raises for a gradient that has vanished or become sparse. Looking at each one before would cost as much as its norm."""
 
 _NONE = (math.inf, -math.inf)
 """What stands for "no gradient" in a minimum and in a maximum: a norm is never -inf."""

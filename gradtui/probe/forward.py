@@ -1,6 +1,6 @@
 """The hooks of one frame's step: delta on the way back, activations on the way forward.
 
-Gradients and activations are reduced where they pass and never kept. A delta is the r.m.s. over all entries of all calls and all
+A delta is the r.m.s. over all entries of all calls and all
 backward passes of the step: with gradient accumulation that is the delta of the whole batch, and a second backward pass through
 the same forward counts as further entries. A pass with `create_graph=True` (a gradient penalty's) is not the loss's and is left out.
 """
@@ -12,7 +12,6 @@ import weakref
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -22,23 +21,19 @@ from torch.utils.hooks import RemovableHandle
 from gradtui.probe import kinds
 from gradtui.probe.kinds import Slope
 from gradtui.probe.rows import Row
-from gradtui.probe.seen import Seen
+from gradtui.probe.seen import ACTIVATION, DELTA, Part, Seen
 from gradtui.probe.table import Reader, Sheet
 from gradtui.probe.trace import tensors
-from gradtui.stream.events import Numbers
-
-_FIELDS = ("delta_rms", "activation_mean", "activation_std", "saturated", "dead")
 
 
 class ForwardHooks:
     """Installed on construction, gone after `remove`."""
 
     def __init__(self, models: Iterable[nn.Module], activations: Iterable[nn.Module], rows: Sequence[Row]) -> None:
-        self._seen: dict[int, Seen] = defaultdict(Seen)
+        self._seen = Seen(len(rows))
         self._rows = rows
         self._handles: list[RemovableHandle] = []
         self._waiting: dict[int, tuple[weakref.ref[Tensor], int]] = {}
-        self._inside: list[int | None] = []
         self._stale = False
         self.seconds = 0.0
         """Spent in the hooks."""
@@ -55,14 +50,23 @@ class ForwardHooks:
             if steps and model not in steps:
                 self._handles.append(model.register_forward_pre_hook(lambda *_: self._calls.clear()))
         for module in activations:
-            entered = partial(self._on_activation_entered, kinds.saturating_slope(module), kinds.rectifying_slope(module))
-            self._handles.append(module.register_forward_pre_hook(self._timed(entered), with_kwargs=True))
-            self._handles.append(module.register_forward_hook(self._timed(self._on_activation_left)))
+            slopes = [("saturated", kinds.saturating_slope(module)), ("dead", kinds.rectifying_slope(module))]
+            of_input, of_output = ([(kind, s) for kind, s in slopes if s and s.from_output is late] for late in (False, True))
+            if of_input:
+                entered = partial(self._on_activation_entered, of_input)
+                self._handles.append(module.register_forward_pre_hook(self._timed(entered), with_kwargs=True))
+            left = partial(self._on_activation_left, of_output)
+            self._handles.append(module.register_forward_hook(self._timed(left), with_kwargs=True))
 
     def remove(self) -> None:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
+
+    def finish(self) -> None:
+        """The step's passes are over: whatever comes now is not measured."""
+        self.remove()
+        self._seen.reduce()
 
     def start_over_at_next_forward(self) -> None:
         """What was seen so far is another step's, unless this step's forward pass was a part of it: forget it when a new one comes."""
@@ -86,18 +90,7 @@ class ForwardHooks:
 
     def put(self, sheet: Sheet) -> Reader:
         """The fields that one forward and backward pass gives; a row that was not seen has None in all."""
-        tensors = {row: seen.tensors() for row, seen in self._seen.items()}
-        places = [sheet.put_all(chain.from_iterable(kind)) for kind in zip(*tensors.values(), strict=True)]
-
-        def read(numbers: list[float]) -> dict[str, Numbers]:
-            streams = [iter(numbers[place]) for place in places]
-            found = {}
-            for row, given in tensors.items():
-                shares = (list(islice(stream, len(kind))) for stream, kind in zip(streams, given, strict=True))
-                found[row] = self._seen[row].read(*shares)
-            return {name: [found.get(row, {}).get(name) for row in range(len(self._rows))] if self._rows else [] for name in _FIELDS}
-
-        return read
+        return self._seen.put(sheet)
 
     def _on_preactivation(self, row: int, module: nn.Module, args: Any, output: Any) -> None:
         tensor = _first(output)
@@ -122,31 +115,39 @@ class ForwardHooks:
     def _on_gradient(self, row: int, gradient: Tensor) -> None:
         if torch.is_grad_enabled():
             return  # a create_graph pass
-        self._seen[row].add_delta(gradient)
+        self._seen.add(row, gradient, DELTA)
 
-    def _on_activation_entered(self, saturating: Slope | None, rectifying: Slope | None, module: nn.Module, args: Any, kwargs: Any) -> None:
-        z = next(tensors((args, kwargs)), None)
-        known, row = self._waiting.pop(id(z), (None, None))
-        if z is None or known is None or known() is not z or row is None or not _measurable(z):
-            self._inside.append(None)
-            return
-        self._inside.append(row)
-        # The slopes are taken before the call: in place, the input is gone after it.
-        seen, z = self._seen[row], z.detach()
-        if saturating is not None:
-            seen.add_saturation(saturating(module, z))
-        if rectifying is not None:
-            seen.add_slope(rectifying(module, z), self._rows[row].units)
+    def _on_activation_entered(self, slopes: list[tuple[str, Slope]], module: nn.Module, args: Any, kwargs: Any) -> None:
+        # Before the call: in place, the input is gone after it.
+        z = _given(args, kwargs)
+        row = self._row_of(z)
+        if z is not None and row is not None:
+            self._seen.add(row, z, self._parts(row, slopes))
 
-    def _on_activation_left(self, module: nn.Module, args: Any, output: Any) -> None:
-        row = self._inside.pop() if self._inside else None
-        if row is None or not isinstance(output, Tensor):
-            return
-        self._seen[row].add_activation(output.detach())
+    def _on_activation_left(self, slopes: list[tuple[str, Slope]], module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        z = _given(args, kwargs)
+        row = self._row_of(z)
+        self._waiting.pop(id(z), None)
+        if row is not None and isinstance(output, Tensor):
+            self._seen.add(row, output, (ACTIVATION, *self._parts(row, slopes)))
+
+    def _row_of(self, z: Tensor | None) -> int | None:
+        """The row whose pre-activation `z` is; None: it is none, or not to be measured."""
+        known, row = self._waiting.get(id(z), (None, None))
+        return row if z is not None and known is not None and known() is z and _measurable(z) else None
+
+    def _parts(self, row: int, slopes: list[tuple[str, Slope]]) -> tuple[Part, ...]:
+        return tuple((kind, slope, self._rows[row].units) for kind, slope in slopes)
+
+
+def _given(args: Any, kwargs: Any) -> Tensor | None:
+    return args[0] if args and isinstance(args[0], Tensor) else next(tensors((args, kwargs)), None)
 
 
 def _first(output: Any) -> Tensor | None:
     """The first tensor of an output that a gradient can have; an output of one's own class has none that is known."""
+    if isinstance(output, Tensor) and output.is_floating_point():
+        return output
     return next((tensor for tensor in tensors(output) if tensor.is_floating_point() or tensor.is_complex()), None)
 
 

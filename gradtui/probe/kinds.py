@@ -1,7 +1,7 @@
 """What a module is to the probe: a normalisation, an activation, a recurrent cell, or closed to hooks.
 
 Slopes are what decides whether a unit is saturated or dead, so each activation's derivative is spelled out here as a function of
-its input: exact, deterministic (autograd through `RReLU` would draw random numbers and change the training) and cheap.
+its input or output: exact, deterministic (autograd through `RReLU` would draw random numbers and change the training) and cheap.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,7 +19,21 @@ from torch.nn import functional as F
 from torch.nn.modules import activation
 from torch.nn.modules.batchnorm import _NormBase
 
-Slope = Callable[[Any, Tensor], Tensor]
+
+@dataclass(frozen=True)
+class Slope:
+    """An activation's derivative. Equal ones are the same function, so that calls of different modules can be taken together."""
+
+    of: Callable[..., Tensor]
+    numbers: tuple[Any, ...] = ()
+    """What the module adds to it: floats, or a parameter."""
+    from_output: bool = False
+    """Whether it is a function of what the activation returns, rather than of what it is given."""
+
+    def __call__(self, stack: Tensor) -> Tensor:
+        """A new tensor of slopes, for inputs (or outputs) of several calls, (calls, …)."""
+        return self.of(stack, *self.numbers)
+
 
 # Layers such as LlamaRMSNorm are written anew by every model library; their names are all they have in common.
 _NORM_NAME = re.compile(r"(Batch|Layer|Group|Instance|RMS)_?Norm(\dd)?$")
@@ -56,8 +71,8 @@ def rectifying_slope(module: nn.Module) -> Slope | None:
     return _find(_RECTIFYING, module)
 
 
-def _find(slopes: dict[type[nn.Module], Slope], module: nn.Module) -> Slope | None:
-    return next((slopes[kind] for kind in type(module).__mro__ if kind in slopes), None)
+def _find(slopes: dict[type[nn.Module], Callable[[Any], Slope]], module: nn.Module) -> Slope | None:
+    return next((slopes[kind](module) for kind in type(module).__mro__ if kind in slopes), None)
 
 
 def _dynamo_loaded() -> bool:
@@ -65,56 +80,77 @@ def _dynamo_loaded() -> bool:
     return "torch._dynamo" in sys.modules
 
 
-def _leaky(positive: Tensor, otherwise: float | Tensor) -> Tensor:
-    return torch.where(positive, 1.0, otherwise)
+def _sigmoid(h: Tensor) -> Tensor:
+    return 4 * h * (1 - h)  # over its largest
 
 
-def _prelu(module: nn.PReLU, z: Tensor) -> Tensor:
-    weight = module.weight.detach()
-    return _leaky(z > 0, weight.view(-1, *[1] * (z.ndim - 2)) if weight.numel() > 1 else weight)
+def _tanh(h: Tensor) -> Tensor:
+    return 1 - h.square()
 
 
-def _selu(_: nn.SELU, z: Tensor) -> Tensor:
-    alpha, scale = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. 2017, as in PyTorch
-    return scale * _leaky(z > 0, alpha * z.clamp(max=0).exp())
+def _relu(h: Tensor) -> Tensor:
+    return (h > 0).to(h.dtype)
 
 
-def _gelu(_: nn.GELU, z: Tensor) -> Tensor:
+def _relu6(h: Tensor) -> Tensor:
+    return ((h > 0) & (h < 6)).to(h.dtype)
+
+
+def _leaky(z: Tensor, otherwise: float) -> Tensor:
+    return torch.where(z > 0, 1.0, otherwise)
+
+
+def _prelu(z: Tensor, weight: Tensor) -> Tensor:
+    weight = weight.detach()
+    return torch.where(z > 0, 1.0, weight.view(-1, *[1] * (z.ndim - 3)) if weight.numel() > 1 else weight)
+
+
+def _elu(z: Tensor, alpha: float, width: float, scale: float) -> Tensor:
+    return scale * torch.where(z > 0, 1.0, alpha / width * (z.clamp(max=0) / width).exp())
+
+
+def _gelu(z: Tensor) -> Tensor:
     return 0.5 * (1 + torch.erf(z / math.sqrt(2))) + z * torch.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 
 
-def _silu(_: nn.SiLU, z: Tensor) -> Tensor:
+def _silu(z: Tensor) -> Tensor:
     gate = z.sigmoid()
     return gate * (1 + z * (1 - gate))
 
 
-def _mish(_: nn.Mish, z: Tensor) -> Tensor:
+def _mish(z: Tensor) -> Tensor:
     bent = F.softplus(z).tanh()
     return bent + z * (1 - bent * bent) * z.sigmoid()
 
 
-def _hardswish(_: nn.Hardswish, z: Tensor) -> Tensor:
+def _hardswish(z: Tensor) -> Tensor:
     return torch.where(z.abs() < 3, (2 * z + 3) / 6, (z >= 3).to(z.dtype))
 
 
-_SATURATING: dict[type[nn.Module], Slope] = {
-    nn.Sigmoid: lambda _, z: 4 * z.sigmoid() * (1 - z.sigmoid()),
-    nn.Tanh: lambda _, z: 1 - z.tanh().square(),
+def _softplus(z: Tensor, beta: float) -> Tensor:
+    return (beta * z).sigmoid()
+
+
+_SELU = 1.6732632423543772, 1.0, 1.0507009873554805  # Klambauer et al. 2017, as in PyTorch
+
+_SATURATING: dict[type[nn.Module], Callable[[Any], Slope]] = {
+    nn.Sigmoid: lambda _: Slope(_sigmoid, from_output=True),
+    nn.Tanh: lambda _: Slope(_tanh, from_output=True),
 }
-_RECTIFYING: dict[type[nn.Module], Slope] = {
-    nn.ReLU: lambda _, z: (z > 0).to(z.dtype),
-    nn.ReLU6: lambda _, z: ((z > 0) & (z < 6)).to(z.dtype),
-    nn.LeakyReLU: lambda module, z: _leaky(z > 0, module.negative_slope),
-    nn.RReLU: lambda module, z: _leaky(z > 0, (module.lower + module.upper) / 2),
-    nn.PReLU: _prelu,
-    nn.ELU: lambda module, z: _leaky(z > 0, module.alpha * z.clamp(max=0).exp()),
-    nn.CELU: lambda module, z: _leaky(z > 0, (z.clamp(max=0) / module.alpha).exp()),
-    nn.SELU: _selu,
-    nn.GELU: _gelu,
-    nn.SiLU: _silu,
-    nn.Mish: _mish,
-    nn.Hardswish: _hardswish,
-    nn.Softplus: lambda module, z: (module.beta * z).sigmoid(),
+_RECTIFYING: dict[type[nn.Module], Callable[[Any], Slope]] = {
+    nn.ReLU: lambda _: Slope(_relu, from_output=True),
+    nn.ReLU6: lambda _: Slope(_relu6, from_output=True),
+    nn.LeakyReLU: lambda module: Slope(_leaky, (module.negative_slope,), from_output=module.negative_slope > 0),
+    nn.RReLU: lambda module: Slope(_leaky, ((module.lower + module.upper) / 2,)),
+    nn.PReLU: lambda module: Slope(_prelu, (module.weight,)),
+    nn.ELU: lambda module: Slope(_elu, (module.alpha, 1.0, 1.0)),
+    nn.CELU: lambda module: Slope(_elu, (module.alpha, module.alpha, 1.0)),
+    nn.SELU: lambda _: Slope(_elu, _SELU),
+    nn.GELU: lambda _: Slope(_gelu),
+    nn.SiLU: lambda _: Slope(_silu),
+    nn.Mish: lambda _: Slope(_mish),
+    nn.Hardswish: lambda _: Slope(_hardswish),
+    nn.Softplus: lambda module: Slope(_softplus, (module.beta,)),
 }
 _ACTIVATIONS = tuple(
     kind

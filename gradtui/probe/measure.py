@@ -15,6 +15,7 @@ from gradtui.probe.extremes import GradientNorms, Scaling
 from gradtui.probe.forward import ForwardHooks
 from gradtui.probe.gradients import Gradients
 from gradtui.probe.kinds import is_activation
+from gradtui.probe.reduce import Limit
 from gradtui.probe.rows import Row, eager_modules, find_rows
 from gradtui.probe.table import Copy, Reader, Sheet, rounded
 from gradtui.probe.trace import Trace, traced
@@ -58,6 +59,7 @@ class Probe:
         """Whether `discovering` saw any module called: hooks on a compiled model's do not run."""
         self._find_rows(Trace())
         self._norms = GradientNorms(self._rows)
+        self._weights = Weights(self._rows)
 
     @property
     def layers(self) -> list[Layer]:
@@ -93,6 +95,7 @@ class Probe:
         self._find_rows(trace)
         older, self._norms = self._norms, GradientNorms(self._rows)
         self._norms.inherit(older)
+        self._weights = Weights(self._rows)
 
     def arm(self, forward: bool = True) -> None:
         """Make this step a frame's: delta and activations of its forward and backward passes are measured, unless `forward` is False."""
@@ -101,16 +104,18 @@ class Probe:
             self._models.values() if forward else (), self._activations if forward else (), self._rows if forward else ()
         )
         self._gradients = Gradients(self._rows)
-        self._weights = Weights(self._rows)
 
-    def measure_gradients(self) -> None:
+    def measure_gradients(self, limit: Limit = None) -> None:
         """Take the gradients as they stand: norms, and on a frame's step the rest. Does not wait for the device.
 
-        (Adding up a sparse gradient's entries does, on CUDA.)
+        `limit`: the entries under it count as subnormal. It is the smallest normal number of the precision that the backward pass
+        computed in, as large as the gradients are now: 2⁻¹⁴ for float16, over the loss scale once that is taken out. None: that of
+        each gradient's own dtype. (Adding up a sparse gradient's entries waits, on CUDA.)
         """
-        gradients = self._norms.measure(exact=self._hooks is not None)
-        if self._hooks is not None:
-            self._gradients.describe(gradients, self._norms.batches)
+        if self._hooks is None:
+            self._norms.measure()
+        else:
+            self._gradients.describe(self._norms.describe(limit), self._norms.batches)
 
     def correct_norms(self, scaling: Scaling) -> None:
         """Unscale the norms that this step's `measure_gradients` took (and nothing else that it took)."""
@@ -135,10 +140,13 @@ class Probe:
             self._gradients.describe_penalty(penalty)
 
     def before_update(self) -> None:
-        """Keep a copy of the weight matrices that may move, for `collect` to compare. Forward passes are no longer seen."""
+        """Keep a copy of the weight matrices that may move, up to `weights.MOST_COPIED` bytes, for `collect` to compare.
+
+        Forward passes are no longer seen.
+        """
         self._weights.keep()
         if self._hooks is not None:
-            self._hooks.remove()
+            self._hooks.finish()
 
     def collect(self) -> dict[str, Numbers]:
         """This frame's measurements, by their names in `Frame`, one number a layer: the one copy to the host. Disarms.
@@ -162,6 +170,7 @@ class Probe:
         if self._hooks is not None:
             self._hooks.remove()
             self._hooks = None
+            self._weights.forget()
 
     def _eager_modules(self) -> list[nn.Module]:
         return list(dict.fromkeys(module for model in self._models.values() for module in eager_modules(model)))

@@ -2,8 +2,8 @@
 
 The square of 1e-23 is 0 in float32, and that of 1e20 is infinite, while vanishing and exploding gradients are the subject.
 
-On a CPU, calling a reduction costs more than reducing a small tensor, so equal shapes are stacked first; everywhere else
-`torch._foreach_norm` does all tensors in one go without copying them.
+On a CPU small tensors are packed into one matrix; everywhere else `torch._foreach_norm` does all tensors in one go without copying
+them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_STACKED_BELOW = 65_536
-"""Entries. Above it a tensor's own reduction costs more than calling it, and stacking would only copy."""
+from gradtui.probe.packing import BLOCK, Packing
+
+PACKED_BELOW = 8_192
+"""Entries. Above it a tensor's own reduction costs more than calling it, and packing would only copy."""
+PIECE = 2**24
+"""Entries that are described at a time: what is made of them meanwhile must not need the memory of a whole embedding."""
+
+Limit = float | Tensor | None
+"""The smallest normal number of what a gradient was computed in, as large as the gradient is now; None: of its own dtype."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +32,35 @@ class Batch:
 
     members: tuple[int, ...]
     """Their places in the list."""
-    stacked: bool
+    packing: Packing | None
+    """None: they are reduced where they are."""
 
 
-def plan(tensors: Sequence[Tensor | None]) -> list[Batch]:
+@dataclass(frozen=True)
+class Description:
+    """A batch's tensors, one number each."""
+
+    norms: Tensor
+    largest: Tensor
+    """Absolute; NaN where there is one."""
+    counts: Tensor
+    """(tensors, 3): how many entries are not zero, how many are subnormal, and how many are not finite."""
+
+
+def plan(tensors: Sequence[Tensor | None], pack: bool = True, block: int = BLOCK) -> list[Batch]:
     """How to reduce the tensors of a list like this one; what is missing or empty is left out."""
-    together: dict[tuple[torch.device, torch.dtype, torch.Size | None], list[int]] = defaultdict(list)
+    together: dict[tuple[torch.device, torch.dtype, bool], list[int]] = defaultdict(list)
     for index, tensor in enumerate(tensors):
-        if tensor is None or tensor.numel() == 0:
-            continue
-        small = tensor.device.type == "cpu" and tensor.numel() < _STACKED_BELOW
-        plain = tensor.layout == torch.strided and not tensor.is_complex()
-        together[tensor.device, tensor.dtype, tensor.shape if small and plain else None].append(index)
-    return [Batch(tuple(found), shape is not None) for (_, _, shape), found in together.items()]
+        if tensor is not None and tensor.numel():
+            small = pack and tensor.device.type == "cpu" and tensor.numel() < PACKED_BELOW
+            plain = tensor.layout == torch.strided and tensor.is_floating_point()
+            together[tensor.device, tensor.dtype, small and plain].append(index)
+    return [Batch(tuple(found), _pack(tensors, found, block) if packed else None) for (_, _, packed), found in together.items()]
+
+
+def _pack(tensors: Sequence[Tensor | None], members: Sequence[int], block: int) -> Packing:
+    chosen = [tensor for index in members if (tensor := tensors[index]) is not None]
+    return Packing(chosen, torch.float64 if chosen[0].dtype == torch.float64 else torch.float32, block)
 
 
 def members(batches: Sequence[Batch]) -> list[int]:
@@ -50,30 +73,17 @@ def norms(tensors: Sequence[Tensor | None], batches: Sequence[Batch]) -> list[Te
     found = []
     for batch in batches:
         chosen = members_of(tensors, batch)
-        if batch.stacked:
-            found.append(row_norms(torch.stack(chosen).view(len(chosen), -1)))
-        else:
-            real = [magnitudes(tensor) for tensor in chosen]
-            found.append(torch.stack(torch._foreach_norm(real, 2, dtype=wide(real[0]))))
+        found.append(_norms(chosen) if batch.packing is None else batch.packing.norms(chosen))
     return found
 
 
-def matrices(tensors: Sequence[Tensor | None], batches: Sequence[Batch], copy: bool = False) -> list[Tensor]:
-    """The tensors as rows of matrices, in the order of `members`: copies, or views where nothing has to be stacked."""
-    found = []
-    for batch in batches:
-        chosen = members_of(tensors, batch)
-        if batch.stacked:
-            found.append(torch.stack(chosen).view(len(chosen), -1))
-        else:
-            rows = [dense(tensor).reshape(1, -1) for tensor in chosen]
-            found += [row.clone() if copy else row for row in rows]
-    return found
+def _norms(tensors: Sequence[Tensor]) -> Tensor:
+    real = [magnitudes(tensor) for tensor in tensors]
+    return torch.stack(torch._foreach_norm(real, 2, dtype=wide(real[0])))
 
 
 def row_norms(matrix: Tensor) -> Tensor:
-    real = magnitudes(matrix)
-    norms: Tensor = torch.linalg.vector_norm(real, dim=1, dtype=wide(real))
+    norms: Tensor = torch.linalg.vector_norm(matrix, dim=1, dtype=wide(matrix))
     return norms
 
 
@@ -83,21 +93,43 @@ def norm(tensor: Tensor) -> Tensor:
     return norm
 
 
-def describe(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of every row: the largest absolute entry (NaN where there is one), how many entries are not zero, how many are not finite."""
-    if not matrix.shape[1]:  # a sparse gradient may have no entries
-        none = torch.zeros(len(matrix), device=matrix.device)
-        return none, none, none
-    sizes = matrix.abs()
+def describe(tensors: Sequence[Tensor | None], batch: Batch, limit: Limit) -> Description:
+    """All there is to say of one batch's gradients."""
+    chosen = members_of(tensors, batch)
+    if limit is None:
+        limit = torch.finfo(chosen[0].dtype).tiny
+    packing = batch.packing
+    if packing is None:
+        described = [_describe_whole(tensor, limit) for tensor in chosen]
+        return Description(_norms(chosen), *(torch.stack(found) for found in zip(*described, strict=True)))
+    rows = [(row_norms(matrix), *_describe_rows(matrix.abs_(), limit)) for _, matrix in packing.blocks(chosen)]
+    norms, largest, counts = rows[0] if len(rows) == 1 else (torch.cat(found) for found in zip(*rows, strict=True))
+    return Description(packing.root_sum(norms), packing.largest(largest), packing.sum(counts))
+
+
+def _describe_whole(tensor: Tensor, limit: float | Tensor) -> tuple[Tensor, Tensor]:
+    flat = dense(tensor).reshape(-1)
+    if not len(flat):  # a sparse gradient may have no entries
+        return torch.zeros((), device=flat.device), torch.zeros(3, dtype=wide(flat), device=flat.device)
+    pieces = [_describe_rows(piece.abs().unsqueeze(0), limit) for piece in flat.split(PIECE)]
+    largest, counts = zip(*pieces, strict=True)
+    return torch.cat(largest).amax(), torch.cat(counts).sum(0)
+
+
+def _describe_rows(sizes: Tensor, limit: float | Tensor) -> tuple[Tensor, Tensor]:
+    """`largest` and `counts` of every row of absolute values, which are overwritten."""
     largest = sizes.amax(1)
-    nonfinite = _count_nonzero(sizes * 0)  # 0 × inf and 0 × NaN are NaN, which is not zero
-    return largest, _count_nonzero(sizes), nonfinite
+    scratch = torch.empty_like(sizes)
+    nonzero = _count(torch.ne(sizes, 0, out=scratch))
+    below = _count(torch.lt(sizes, limit, out=scratch))
+    nonfinite = _count(sizes.mul_(0).ne_(0))  # 0 × inf and 0 × NaN are NaN, which is not zero
+    return largest, torch.stack([nonzero, below + nonzero - sizes.shape[1], nonfinite], dim=1)
 
 
-def _count_nonzero(matrix: Tensor) -> Tensor:
-    """Overwrites the matrix: torch.count_nonzero takes three times as long, most of it for the mask it makes."""
-    whole = matrix.dtype == torch.float32 and matrix.shape[1] < 2**24  # all counts up to there are float32 numbers
-    return matrix.ne_(0).sum(1, dtype=matrix.dtype if whole else wide(matrix))
+def _count(ones: Tensor) -> Tensor:
+    """Row sums of zeros and ones. (torch.count_nonzero takes three times as long, most of it for the mask it makes.)"""
+    whole = ones.dtype == torch.float32 and ones.shape[1] <= PIECE  # all counts up to there are float32 numbers
+    return ones.sum(1, dtype=None if whole else wide(ones)).to(wide(ones))
 
 
 def local(tensors: Iterable[Tensor | None]) -> list[Tensor | None]:

@@ -6,12 +6,14 @@ or opposite. A sample of rows shows that as well as all of them, and costs a lay
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from gradtui.probe.reduce import Batch, wide
+from gradtui.probe.reduce import wide
 
 SAMPLE = 16
 """Rows of a matrix that are compared, evenly spaced: an LSTM's gates and an attention's three projections all have their share."""
@@ -24,33 +26,33 @@ LEAST_INPUTS = 16
 def measurable(weight: Tensor) -> bool:
     """Whether `weight` has units to compare, and inputs enough for them to differ."""
     plain = weight.layout == torch.strided and not weight.is_complex()
-    return plain and weight.ndim >= 2 and weight.shape[0] >= LEAST_UNITS and weight[0].numel() >= LEAST_INPUTS
+    return plain and weight.ndim >= 2 and weight.shape[0] >= LEAST_UNITS and weight.numel() >= LEAST_INPUTS * weight.shape[0]
 
 
-def effective_units(weights: Sequence[Tensor], batches: Sequence[Batch], matrices: Sequence[Tensor]) -> tuple[list[int], list[Tensor]]:
-    """Places of the measurable weights, and their N_eff, one vector a stack; NaN: the weights are all zero, or not finite.
+def effective_units(weights: Sequence[Tensor | None]) -> tuple[list[int], list[Tensor]]:
+    """Places of the measurable weights, and their N_eff in some vectors; NaN: the weights are all zero, or not finite."""
+    alike: dict[tuple[torch.device, torch.dtype, int], list[int]] = defaultdict(list)
+    samples: dict[int, Tensor] = {}
+    for place, weight in enumerate(weights):
+        if weight is not None and measurable(weight):
+            every = weight.shape[0] // SAMPLE or 1
+            sample = weight[: every * SAMPLE : every]
+            samples[place] = sample if sample.ndim == 2 else sample.flatten(1)
+            alike[weight.device, weight.dtype, weight.numel() // weight.shape[0]].append(place)
+    # Weights of fewer rows than the others are filled up with zeros, which do not count.
+    found = [_effective(pad_sequence([samples[place] for place in places], batch_first=True)) for places in alike.values()]
+    return [place for places in alike.values() for place in places], found
 
-    `matrices` are what `reduce.matrices` made of `batches`: the weights as rows.
+
+def _effective(rows: Tensor) -> Tensor:
+    """N_eff of each matrix in a stack of them, (matrices, units, inputs); units whose weights are all 0 are not counted.
+
+    In float64 no square of a float32 number underflows, so the rows need not be normalised first.
     """
-    places: list[int] = []
-    found: list[Tensor] = []
-    left = iter(matrices)
-    for batch in batches:
-        for group in [batch.members] if batch.stacked else [(member,) for member in batch.members]:
-            matrix, weight = next(left), weights[group[0]]
-            if measurable(weight):
-                places += group
-                found.append(_effective(matrix.view(len(group), weight.shape[0], -1)))
-    return places, found
-
-
-def _effective(stack: Tensor) -> Tensor:
-    """N_eff of each matrix in a stack of them, (matrices, units, inputs); units whose weights are all 0 are not counted."""
-    rows = stack[:, :: stack.shape[1] // SAMPLE or 1][:, :SAMPLE].float()
-    norms = torch.linalg.vector_norm(rows, dim=2, keepdim=True)
-    directions = rows / norms.clamp_min(torch.finfo(torch.float32).tiny)
-    cosines = torch.bmm(directions, directions.transpose(1, 2)).flatten(1)
-    count = norms.ne(0).sum((1, 2), dtype=wide(stack))
-    total = torch.linalg.vector_norm(cosines, dim=1, dtype=wide(stack))
-    effective: Tensor = count.square() / total.square()
-    return effective
+    rows = rows.to(wide(rows))
+    cosines = torch.bmm(rows, rows.transpose(1, 2))
+    squares = cosines.diagonal(dim1=1, dim2=2)
+    inverse = squares.clamp_min(torch.finfo(rows.dtype).tiny).rsqrt_()
+    cosines.mul_(inverse.unsqueeze(1)).mul_(inverse.unsqueeze(2)).square_()
+    count = squares.sum(1)  # by now 1 for every unit with a direction, 0 for the others
+    return count.square_() / cosines.sum((1, 2))

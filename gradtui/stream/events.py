@@ -107,6 +107,9 @@ class Frame(Struct, frozen=True, kw_only=True, tag_field="type", tag="frame"):
     """Largest absolute entry."""
     grad_zero: Numbers = []
     """Fraction of entries that are exactly zero."""
+    grad_subnormal: Numbers = []
+    """Fraction of entries that are not zero, and smaller than the smallest normal number of what the backward pass computed in: with
+    float16 and a loss scale, of the scaled gradient in float16. They are on their way to zero, and have lost digits already."""
     grad_nonfinite: Numbers = []
     """How many entries are NaN or infinite."""
     penalty_norm: Numbers = []

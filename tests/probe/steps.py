@@ -61,6 +61,7 @@ def weight_statistics(parameters: list[nn.Parameter], lr: float = LR) -> dict[st
         "grad_rms": norm / math.sqrt(gradient.numel()),
         "grad_max": float(gradient.abs().max()),
         "grad_zero": float((gradient == 0).double().mean()),
+        "grad_subnormal": 0.0,
         "grad_nonfinite": 0.0,
         "weight_norm": float(weight.norm()),
         "update_ratio": lr * float(change.norm()) / float(weight.norm()),

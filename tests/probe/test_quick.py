@@ -8,33 +8,33 @@ import pytest
 import torch
 
 from gradtui.probe import reduce
-from gradtui.probe.quick import QuickNorms
+from gradtui.probe.quick import quick_norms
 
 SCALES = [1.0, 1e-30, 1e-30, 1e-35, 0.0, 0.0, 1.0, 1e25, 1e30, 1.0, 1e-10, 1e25, 1e-25]
 
 
-@pytest.mark.parametrize("shape", [(16, 16), (300, 300)], ids=["stacked", "each by itself"])
+@pytest.mark.parametrize("shape", [(16, 16), (300, 300)], ids=["packed", "each by itself"])
 def test_norms_are_right_however_far_they_jump(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
     base = [torch.randn(shape) * spread for spread in (1.0, 1e-3, 1e4)]
     batches = reduce.plan(base)
-    assert [batch.stacked for batch in batches] == [shape == (16, 16)]
-    quick = QuickNorms(base, batches)
+    assert [batch.packing is not None for batch in batches] == [shape == (16, 16)]
+    (quick,) = quick_norms(base, batches)
     for scale in SCALES:
         tensors = [tensor * scale for tensor in base]
         expected = torch.stack([tensor.double().norm() for tensor in tensors])
-        (found,) = quick.measure(tensors)
+        found = quick.measure(tensors)
         assert torch.allclose(found.double(), expected, rtol=1e-5, atol=0), scale
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_step_that_is_not_finite_spoils_neither_its_neighbours_nor_the_next_step(bad: float) -> None:
     tensors = [torch.full((4, 4), 1e-25), torch.ones(4, 4)]
-    quick = QuickNorms(tensors, reduce.plan(tensors))
+    (quick,) = quick_norms(tensors, reduce.plan(tensors))
     for _ in range(2):
         broken = [tensors[0], torch.full((4, 4), bad)]
-        (found,) = quick.measure(broken)
+        found = quick.measure(broken)
         assert found[0].item() == pytest.approx(4e-25)
         assert not math.isfinite(found[1].item())
-        (found,) = quick.measure(tensors)
+        found = quick.measure(tensors)
         assert found.tolist() == pytest.approx([4e-25, 4.0])
