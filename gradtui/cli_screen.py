@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -74,11 +75,17 @@ class Trainings:
 
 def pick() -> int:
     """The list of scenarios, then the chosen one; returns the exit code."""
-    from gradtui.cli_run import Flags, make_spec
-    from gradtui.lab.scenario import catalog, load
+    from gradtui.lab.scenario import catalog
 
     _prepare()
-    return _choose([_choice(scenario) for scenario in catalog()], lambda name: make_spec(Flags(scenario=name), load(name)))
+    return _choose([_choice(scenario) for scenario in catalog()], _spec_of)
+
+
+def _spec_of(name: str) -> Spec:
+    from gradtui.cli_run import Flags, make_spec  # here: the list is painted without it
+    from gradtui.lab.scenario import load
+
+    return make_spec(Flags(scenario=name), load(name))
 
 
 def tour() -> int:
@@ -144,6 +151,7 @@ def _prepare() -> None:
     """Raises UsageError where no screen can open; then sets what Textual reads when it is imported."""
     if why := refusal():
         raise click.UsageError(why)
+    gc.disable()  # what starting makes is not garbage, and looking for some took a tenth of it; the app turns it on again
     terminal.prepare(os.environ)
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -26,7 +27,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import App, SystemCommand
@@ -41,10 +42,11 @@ from gradtui.ui.leave import LeaveScreen
 from gradtui.ui.life import Trainer
 from gradtui.ui.picker import Choice, Picker
 from gradtui.ui.plain import AsciiFilter
-from gradtui.ui.replay_screen import ReplayScreen
-from gradtui.ui.run_screen import RunScreen
 from gradtui.ui.theme import FULL, SIXTEEN
 from gradtui.ui.watched import Restart, Watched
+
+if TYPE_CHECKING:
+    from gradtui.ui.run_screen import RunScreen
 
 __all__ = ["Choice", "GradApp", "Outcome", "Trainer", "Watched"]
 
@@ -112,6 +114,7 @@ class GradApp(App[Outcome]):
         return Picker(self._choices) if self._watched is None else self._screen_over(self._watched)
 
     def on_mount(self) -> None:
+        self.call_after_refresh(gc.enable)  # which whoever starts it may have turned off until here
         if not self.is_headless:
             self._mind_the_terminal()
 
@@ -149,14 +152,20 @@ class GradApp(App[Outcome]):
         self.exit(Outcome("stop" if screen and screen.training else "leave", screen.watched if screen else None), return_code=code)
 
     def _screen_over(self, watched: Watched) -> RunScreen:
+        from gradtui.ui.run_screen import RunScreen  # here: the list of scenarios is painted without it
+
         ascii = self._ascii is not None
         if watched.player:
+            from gradtui.ui.replay_screen import ReplayScreen  # and a run without this
+
             return ReplayScreen(watched, watched.player, ascii=ascii)
         return RunScreen(watched, restart=self._restart, ascii=ascii)
 
     @property
     def run_screen(self) -> RunScreen | None:
         """The run that is being shown, whatever lies over it."""
+        from gradtui.ui.run_screen import RunScreen
+
         return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, RunScreen)), None)
 
     @on(Picker.Chosen)
@@ -227,9 +236,10 @@ class GradApp(App[Outcome]):
             if enabled and binding.id and not binding.id.startswith("toggle.") and binding.description:
                 title = f"{binding.description} ({help.key_names(binding)})"
                 yield SystemCommand(title, tooltip, partial(self.run_action, binding.action, node))
-        if isinstance(screen, RunScreen) and screen.feed.state.hello:
-            for toggle in screen.feed.state.hello.toggles:
-                change = partial(screen.change, toggle.key, 1)
+        shown = self.run_screen
+        if shown and shown is screen and shown.feed.state.hello:
+            for toggle in shown.feed.state.hello.toggles:
+                change = partial(shown.change, toggle.key, 1)
                 label = inert(toggle.label).replace("[", "(")  # the palette reads markup
                 yield SystemCommand(f"Toggle {label}", "The next value, or type a number.", change)
 

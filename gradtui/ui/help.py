@@ -32,7 +32,16 @@ SIGNS: tuple[tuple[str, str], ...] = (
 
 def key_names(binding: Binding) -> str:
     """`up,k` as `up k`, and signs as they look."""
-    looks = {"question_mark": "?", "full_stop": ".", "comma": ",", "slash": "/", "plus": "+", "equals_sign": "=", "minus": "-"}
+    looks = {
+        "question_mark": "?",
+        "full_stop": ".",
+        "comma": ",",
+        "slash": "/",
+        "plus": "+",
+        "equals_sign": "=",
+        "minus": "-",
+        "exclamation_mark": "!",
+    }
     return " ".join(looks.get(key.strip(), key.strip()) for key in binding.key.split(","))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gradtui.diagnose.state import RunState
 from gradtui.stream import liveness
+
+if TYPE_CHECKING:
+    from gradtui.diagnose.state import RunState
 
 SILENT_AFTER = 10.0
 """Seconds without an event from which a run that should speak is called silent."""

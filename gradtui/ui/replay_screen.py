@@ -23,7 +23,7 @@ PART = 20
 
 WHY_NOT = "this is a recording: nothing in it can be changed; gradtui run trains anew"
 
-_LOOKING = ("run.measure", "run.measure.back", "run.filter", "run.log", "run.doctor")
+_LOOKING = ("run.measure", "run.measure.back", "run.filter", "run.log", "run.doctor", "run.explain")
 """Those of a run's bindings that a recording has too."""
 
 
@@ -39,7 +39,9 @@ class ReplayScreen(RunScreen):
         Binding("home", "seek(-1000)", "First", id="replay.first", show=False, priority=True, tooltip="The first frame."),
         Binding("end", "seek(1000)", "Last", id="replay.last", show=False, priority=True, tooltip="The last frame."),
         Binding("g", "go", "Go to step", id="replay.go", show=False, priority=True, tooltip="Go to a step of this attempt, by its number."),
-        Binding("plus,equals_sign", "speed(1)", "Faster", id="replay.faster", show=False, priority=True, tooltip="Twice as fast, up to ×64."),
+        Binding(
+            "plus,equals_sign", "speed(1)", "Faster", id="replay.faster", show=False, priority=True, tooltip="Twice as fast, up to ×64."
+        ),
         Binding("minus", "speed(-1)", "Slower", id="replay.slower", priority=True, show=False, tooltip="Half as fast, down to ×½."),
         *(binding for binding in RunScreen.BINDINGS if isinstance(binding, Binding) and binding.id in _LOOKING),
     ]

@@ -60,6 +60,7 @@ class RunScreen(Changing):
         Binding("slash", "filter", "Filter", id="run.filter", show=False, tooltip="Show only layers whose name contains a text."),
         Binding("l", "log", "Log", id="run.log", tooltip="What the trainer printed."),
         Binding("R", "doctor", "Doctor", id="run.doctor", show=False, tooltip="Try every fix and rank them by what they did."),
+        Binding("exclamation_mark", "explain", "Explain", id="run.explain", show=False, tooltip="What the open warnings mean."),
         *toggles.hotkeys(),
     ]
 
@@ -80,6 +81,8 @@ class RunScreen(Changing):
         self._detail: tuple[TextScreen, int] | None = None
         self._first: Frame | None = None
         self._remark = ""
+        self._left = Vertical(id="left")
+        self._side = Vertical(id="side")
         self._bars = LayerBars(id="bars")
         self._history = HistoryPanel(ascii=ascii, id="history")
         self._status = Lines(id="status")
@@ -91,16 +94,23 @@ class RunScreen(Changing):
 
     def compose(self) -> ComposeResult:
         yield self._status
-        with Horizontal(id="main"):
-            yield Vertical(self._bars, self._summary, self._guide, self._history, self._log, id="left")
-            yield Vertical(Lines(id="toggles-title"), self._toggles, Lines(id="warnings-title"), self._warnings, id="side")
+        yield Horizontal(self._left, self._side, id="main")
         yield Footer()
 
     def on_mount(self) -> None:
+        self._status.put(self._status_rows(self.app.size.width))
+        self.call_after_refresh(self._furnish)
+
+    async def _furnish(self) -> None:
+        """Put the panels in, once the status line is on the screen: they take longer to style and lay out than all before."""
         self._log.follow(self.watched.run.trainer_log)
-        self.query_one("#toggles-title", Lines).put([((" toggles", "title"), ("  press the key to change one", "muted"))])
-        self.query_one("#warnings-title", Lines).put([((" warnings", "title"),)])
+        titles = Lines(id="toggles-title"), Lines(id="warnings-title")
+        titles[0].put([((" toggles", "title"), ("  press the key to change one", "muted"))])
+        titles[1].put([((" warnings", "title"),)])
+        await self._left.mount(self._bars, self._summary, self._guide, self._history, self._log)
+        await self._side.mount(titles[0], self._toggles, titles[1], self._warnings)
         self._bars.focus()
+        self._fit()
         self.set_interval(PERIOD, self.look)
         self.call_after_refresh(self.look)
 
@@ -170,15 +180,19 @@ class RunScreen(Changing):
     def show_texts(self) -> None:
         """Status, summary, warnings, toggles and an open layer's numbers, as they are now."""
         state = self.feed.state
-        self._status.put(status.status_rows(state, self.life, self._gpu_text, self._status.size.width))
+        self._status.put(self._status_rows(self._status.size.width))
         self._summary.put([status.summary_row(state, self._bars.theory, self._summary.size.width)])
         self._warnings.put(warnings.rows(state, self.life, self._warnings.size.width, self._warnings.size.height))
         self._toggles.show(state.settings, self.controls.pending, self.controls.refused)
         if self._detail and self._detail[0].is_current:
             self._detail[0].show(self._detail_rows(self._detail[1]))
 
+    def _status_rows(self, width: int) -> list[Row]:
+        return status.status_rows(self.feed.state, self.life, self._gpu_text, width, self.watched.run.name)
+
     def on_resize(self) -> None:
-        self.call_after_refresh(self._fit)
+        if self._bars.is_attached:
+            self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
         """Share the rows between bars and history: the bars get what the network needs, the history at least its least."""
@@ -275,6 +289,11 @@ class RunScreen(Changing):
         self._log.display = not self._log.display
         self._history.display = not self._log.display
         self._log.poll(list(self.feed.state.log))
+
+    def action_explain(self) -> None:
+        from gradtui.ui.pages import PagesScreen  # here: a screen that starts needs no pages
+
+        self.app.push_screen(PagesScreen([warning.code for warning in warnings.worst_first(self.feed.state.open)]))
 
     def action_doctor(self) -> None:
         self.app.push_screen(DoctorScreen(self.watched.run), self.put)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from gradtui.diagnose import profile
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.words import inert, signed
+from gradtui.stream.events import Frame
 from gradtui.ui import theory
 from gradtui.ui.life import Life
 from gradtui.ui.lines import Row, Span
@@ -23,9 +25,17 @@ LIFE_STYLES = {
 }
 
 
-def status_rows(run: RunState, life: Life, gpu: str, width: int) -> list[Row]:
-    """The status in one row, or in two where it is narrow. What does not fit is left out, the least important first."""
-    head: list[Span] = [(f" {scenario_name(run)} ", "title"), (f" {life_text(life)} ", LIFE_STYLES.get(life.word, "good"))]
+WATCHING = ("watch_share", "norms_every")
+
+
+def status_rows(run: RunState, life: Life, gpu: str, width: int, directory: str = "gradtui") -> list[Row]:
+    """The status in one row, or in two where it is narrow. What does not fit is left out, the least important first.
+
+    `directory`: what the run is called until it has said its own name."""
+    head: list[Span] = [
+        (f" {scenario_name(run) or inert(directory)} ", "title"),
+        (f" {life_text(life)} ", LIFE_STYLES.get(life.word, "good")),
+    ]
     parts = _parts(run, gpu, width >= 100)
     if width >= 60:
         return [_fitted(head, parts, width)]
@@ -33,10 +43,8 @@ def status_rows(run: RunState, life: Life, gpu: str, width: int) -> list[Row]:
 
 
 def scenario_name(run: RunState) -> str:
-    """What is being trained."""
-    if run.hello is None:
-        return "gradtui"
-    return inert(str(run.hello.scenario.get("name") or run.hello.run))
+    """What is being trained; empty: it has not said so yet."""
+    return inert(str(run.hello.scenario.get("name") or run.hello.run)) if run.hello else ""
 
 
 def life_text(life: Life) -> str:
@@ -59,10 +67,26 @@ def _parts(run: RunState, gpu: str, wide: bool) -> list[tuple[str, str]]:
     if frame.steps_per_second is not None:
         parts.append(("steps/s", f"{frame.steps_per_second:.0f}{_pace(run) if wide else ''}"))
     parts.append(("", inert(hello.device)))
+    parts += _watching(run, frame)
     parts += [("", gpu)] if gpu else []
     parts += [("attempt", str(run.attempt + 1))] if run.attempt else []
-    parts += [(inert(name), number(value)) for name, value in sorted(frame.metrics.items()) if name != "accuracy"]
+    parts += [_metric(name, value) for name, value in sorted(frame.metrics.items()) if name not in ("accuracy", *WATCHING)]
     return parts
+
+
+def _watching(run: RunState, frame: Frame) -> list[tuple[str, str]]:
+    """What watching somebody's own loop takes of its time, and the steps from one measurement to the next."""
+    if "watch_share" not in frame.metrics:
+        return []
+    steps = run.history.total_norm.steps[-2:]
+    frames = [("frames every", f"{steps[-1] - steps[0]:,}")] if len(steps) == 2 else []
+    return [("watch", f"{frame.metrics['watch_share']:.1%}"), ("norms every", f"{frame.metrics.get('norms_every', 1):,.0f}"), *frames]
+
+
+def _metric(name: str, value: float) -> tuple[str, str]:
+    """A scaler's values are whole numbers, and powers of two are told by every digit; several optimizers' have a name before them."""
+    counted = name.endswith(("loss_scale", "skipped")) and math.isfinite(value) and value == int(value)
+    return inert(name).replace("_", " "), f"{value:,.0f}" if counted else number(value)
 
 
 def _pace(run: RunState) -> str:

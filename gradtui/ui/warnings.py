@@ -27,6 +27,12 @@ def flags(warnings: Mapping[str, Warning]) -> dict[str, str]:
     return found
 
 
+def worst_first(warnings: Mapping[str, Warning]) -> list[Warning]:
+    """The open warnings, the most severe first and of those the newest."""
+    newest_first = reversed(warnings.values())
+    return sorted(newest_first, key=lambda warning: -SEVERITIES.index(warning.severity))
+
+
 @dataclass(frozen=True)
 class Item:
     """One entry: a letter and its style, the name, what was seen (in full, and in a few words), and what would help."""
@@ -48,8 +54,7 @@ def rows(run: RunState, life: Life, width: int, height: int) -> list[Row]:
         detail = words.inert(life.detail)
         items.append(Item("X", "alarm", "CRASHED", f"{detail}.", detail, CRASH_HELP))
     toggles = run.hello.toggles if run.hello else []
-    newest_first = reversed(run.open.values())
-    for warning in sorted(newest_first, key=lambda warning: -SEVERITIES.index(warning.severity)):
+    for warning in worst_first(run.open):
         letter, style = FLAGS[warning.severity]
         items.append(
             Item(letter, style, heading(warning), evidence(warning), warning.evidence.brief, advice(warning, toggles, run.settings))
