@@ -38,7 +38,7 @@ def test_version_and_help(state: Path) -> None:
     assert gradtui(state, "--version").stdout == f"gradtui, version {__version__}\n"
     help = gradtui(state, "-h")
     assert help.returncode == 0
-    for command in ("run", "attach", "list", "show", "runs", "completion"):
+    for command in ("run", "attach", "replay", "export", "list", "show", "runs", "completion"):
         assert f"\n  {command} " in help.stdout
 
 

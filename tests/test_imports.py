@@ -57,11 +57,12 @@ def test_what_only_answers_is_light(tmp_path: Path, words: str) -> None:
 @pytest.mark.parametrize("flags", [["--json"], []])
 def test_reading_a_recording_needs_neither_torch_nor_textual(tmp_path: Path, flags: list[str]) -> None:
     (tmp_path / "events.jsonl").write_bytes(b"".join(map(encode, [hello(), frame(0), End(reason="finished", step=0)])))
-    words = ["attach", str(tmp_path), "--headless", *flags]
-    found = modules(f"sys.argv = ['gradtui', *{words!r}]; from gradtui.cli import main; main()", tmp_path)
-    assert heavy(found) <= {"plotext", "numpy"}
-    if flags:
-        assert heavy(found) == set()
+    for command in ("attach", "replay"):
+        words = [command, str(tmp_path), "--headless", *flags]
+        found = modules(f"sys.argv = ['gradtui', *{words!r}]; from gradtui.cli import main; main()", tmp_path)
+        assert heavy(found) <= {"plotext", "numpy"}
+        if flags:
+            assert heavy(found) == set()
 
 
 @pytest.mark.parametrize("to", ["csv", "parquet", "tensorboard", "svg"])
