@@ -20,7 +20,7 @@ def recorded(path: Path, *events: Event, end: bytes = b"") -> Recording:
 
 
 def two_attempts() -> list[Event]:
-    first = [hello(), *(frame(step) for step in range(0, 50, 5)), applied(45, "lr", 0.1), Log(text='{"type":"frame"')]
+    first: list[Event] = [hello(), *(frame(step) for step in range(0, 50, 5)), applied(45, "lr", 0.1), Log(text='{"type":"frame"')]
     return [*first, hello(attempt=1), *(frame(step) for step in range(0, 20, 2)), End(reason="finished", step=18)]
 
 
@@ -121,7 +121,8 @@ def test_stepping_stays_and_seeking_goes_on(tmp_path: Path) -> None:
 
 
 def test_nothing_to_show_is_no_error(tmp_path: Path) -> None:
-    for name, events in (("a", []), ("b", [hello(), End(reason="crashed", step=-1)])):
+    recordings: dict[str, list[Event]] = {"a": [], "b": [hello(), End(reason="crashed", step=-1)]}
+    for name, events in recordings.items():
         recording = recorded(tmp_path / name, *events)
         index = Index(recording)
         shown = Clock(index)

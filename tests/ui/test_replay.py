@@ -54,7 +54,7 @@ async def test_golden(tmp_path: Path, size: tuple[int, int]) -> None:
 
 
 async def test_keys_move_the_clock(tmp_path: Path) -> None:
-    events = [rec.hello(rec.layers(3)), *(rec.frame(step, [0.1] * 3) for step in range(0, 400, 5))]
+    events: list[Event] = [rec.hello(rec.layers(3)), *(rec.frame(step, [0.1] * 3) for step in range(0, 400, 5))]
     async with replaying(tmp_path, events) as s:
         clock = replay(s).player.clock
         seen = []
@@ -63,7 +63,7 @@ async def test_keys_move_the_clock(tmp_path: Path) -> None:
             seen.append(clock.at)
         assert seen == [1, 2, 1, 5, 9, 5, 79, 79, 0, 0]
         await s.press("g", "1", "0", "3", "enter")
-        assert (clock.at, replay(s).player.state.frame and replay(s).player.state.frame.step) == (20, 100)
+        assert clock.at == 20
         assert "step 100" in s.text().splitlines()[0]
         await s.press("plus", "plus", "minus")
         assert clock.speed == 2.0
@@ -175,7 +175,7 @@ async def test_the_screen_says_that_it_is_judging(tmp_path: Path) -> None:
 
 
 def test_another_attempt_brings_its_own_layers(tmp_path: Path) -> None:
-    events = [rec.hello(rec.layers(3)), rec.frame(0, [0.1] * 3), rec.hello(rec.layers(5), attempt=1), rec.frame(0, [0.2] * 5)]
+    events: list[Event] = [rec.hello(rec.layers(3)), rec.frame(0, [0.1] * 3), rec.hello(rec.layers(5), attempt=1), rec.frame(0, [0.2] * 5)]
     player = Player(rec.write(tmp_path / "run", events))
     player.clock.step(0)
     assert player.poll().hello
