@@ -18,7 +18,7 @@ Logged = float | Copy
 
 _SCALED = ("delta_rms",)
 _SCALED_UNTIL_THE_UPDATE = ("grad_max",)
-_OF_GRADIENTS = ("delta_rms", "grad_norm", "grad_rms", "grad_max", "grad_zero", "grad_nonfinite")
+_OF_GRADIENTS = ("delta_rms", "grad_norm", "grad_rms", "grad_max", "grad_zero", "grad_subnormal", "grad_nonfinite")
 
 
 @dataclass

@@ -201,6 +201,7 @@ _HOW: Mapping[str, Callable[[Sequence[float], int, int], float]] = {
     "grad_rms": _root_sum,
     "grad_max": _largest,
     "grad_zero": lambda values, copies, size: 1 - sum(1 - value for value in values) / copies,
+    "grad_subnormal": lambda values, copies, size: sum(values) / copies,
     "grad_nonfinite": lambda values, copies, size: sum(values) / copies,
     "weight_norm": _root_sum,
     "update_ratio": _mean,
