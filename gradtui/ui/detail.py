@@ -17,6 +17,7 @@ FIELDS: tuple[tuple[str, str], ...] = (
     ("grad_rms", "gradient, r.m.s."),
     ("grad_max", "gradient, largest entry"),
     ("grad_zero", "gradient entries exactly 0"),
+    ("grad_subnormal", "gradient entries subnormal"),
     ("grad_nonfinite", "gradient entries not finite"),
     ("penalty_norm", "penalty (regulariser's gradient)"),
     ("weight_norm", "weight norm"),
@@ -29,7 +30,7 @@ FIELDS: tuple[tuple[str, str], ...] = (
 )
 """Every per-layer field of a frame, with its words."""
 
-FRACTIONS = ("grad_zero", "saturated", "dead")
+FRACTIONS = ("grad_zero", "grad_subnormal", "saturated", "dead")
 
 
 WIDTH = max(len(words) for _, words in FIELDS) + 2
@@ -44,7 +45,7 @@ def rows(layer: Layer, frame: Frame | None, index: int, theory: Point | None) ->
     ]
     facts += [("group", inert(layer.group))] if layer.group else []
     if theory is not None:
-        facts += [("delta at initialisation, by theory", number(theory.delta)), ("  decades from the last row's", theory.told)]
+        facts += [("delta at step 0, by theory", number(theory.delta)), ("  decades from the last row's", theory.told)]
     lines = facts + (_numbers(frame, index) if frame else [])
     return [((f"  {words:<{WIDTH}}", "muted"), (value, "strong")) for words, value in lines]
 
