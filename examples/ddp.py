@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import gradtui  # gradtui: the first line
 
-BATCH = 32
+BATCH, CLIP = 32, 0.1
 
 
 def network():
@@ -50,7 +50,7 @@ def main(argv=None):
         loss = F.cross_entropy(parallel(x), y)
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 0.2)
+        nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
         if step % 100 == 0 and dist.get_rank() == 0:
             print(f"step {step}: loss {loss.item():.4f}")
