@@ -10,13 +10,16 @@ import bisect
 import math
 from array import array
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from gradtui.diagnose.profile import log10
-from gradtui.diagnose.state import RunState
 from gradtui.diagnose.words import full_name
 from gradtui.stream.events import Event, Frame, Hello, Numbers
+
+if TYPE_CHECKING:
+    from gradtui.diagnose.state import RunState  # which imports every rule, and a screen that starts needs none
 
 PARTED = 0.01
 """The share of the larger loss by which two must differ to have parted: same seeds on a CPU do not differ at all."""
