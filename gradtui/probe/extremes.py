@@ -149,7 +149,7 @@ class GradientNorms:
 
     def _replan(self, gradients: Sequence[Tensor | None]) -> None:
         """Find out anew what goes together, if gradients have appeared, vanished or become sparse."""
-        kinds = [None if gradient is None else (gradient.layout, gradient.dtype, gradient.device) for gradient in gradients]
+        kinds: list[object] = [None if gradient is None else (gradient.layout, gradient.dtype, gradient.device) for gradient in gradients]
         if kinds == self._kinds:
             return
         self._fold()

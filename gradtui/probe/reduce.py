@@ -111,7 +111,7 @@ def _describe_whole(tensor: Tensor, limit: float | Tensor) -> tuple[Tensor, Tens
     flat = dense(tensor).reshape(-1)
     if not len(flat):  # a sparse gradient may have no entries
         return torch.zeros((), device=flat.device), torch.zeros(3, dtype=wide(flat), device=flat.device)
-    pieces = [_describe_rows(piece.abs().unsqueeze(0), limit) for piece in flat.split(PIECE)]
+    pieces = [_describe_rows(piece.abs().unsqueeze(0), limit) for piece in torch.split(flat, PIECE)]
     largest, counts = zip(*pieces, strict=True)
     return torch.cat(largest).amax(), torch.cat(counts).sum(0)
 

@@ -98,7 +98,7 @@ def worst(values: Sequence[float]) -> float:
 
 def rounded(fields: Mapping[str, Numbers]) -> dict[str, Numbers]:
     """To seven significant digits: what float32 holds, and all that a recording needs."""
-    found = {}
+    found: dict[str, Numbers] = {}
     for name, numbers in fields.items():
         present = tuple([number for number in numbers if number is not None])
         digits = map(float, ("%.7g " * len(present) % present).split())  # several times as fast as one by one

@@ -27,6 +27,17 @@ def test_half_precision_writes_zeros_where_a_loss_scale_or_bf16_does_not() -> No
         assert zeros(preset("half-precision", **cured)) < 0.5  # type: ignore[arg-type]  # ReLU's own zeros
 
 
+def test_what_is_about_to_underflow_is_subnormal_in_half_precision_and_not_with_a_loss_scale() -> None:
+    """The gradients themselves are kept in float32, where nothing of this size is subnormal."""
+
+    def subnormal(**settings: Value) -> float:
+        return max(present(measured(preset("healthy-mlp", **settings)).layers["grad_subnormal"]))  # type: ignore[arg-type]
+
+    assert subnormal(precision="fp16") > 0.01
+    assert subnormal(precision="fp16", loss_scale=2.0**12) < subnormal(precision="fp16") / 4
+    assert subnormal(precision="fp32") == 0
+
+
 @pytest.mark.parametrize("name", ["delta_rms", "grad_norm", "update_ratio"])
 def test_a_loss_scale_leaves_no_trace_in_a_frame(name: str) -> None:
     """In float32 a power of two is exact, so every number must be the same, but for the frame's own rounding."""
