@@ -34,6 +34,8 @@ class Life:
 
     word: str
     detail: str = ""
+    advice: str = "r starts it again, l shows what it printed."
+    """What to do after a crash."""
 
     @property
     def over(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -66,7 +67,8 @@ class ReplayScreen(RunScreen):
         if player.clock.playing:
             return Life("PLAY")
         recorded = lives.life(player.state, None, 0.0)
-        return recorded if player.clock.at_end and recorded.over else Life("PAUSED")
+        over = player.clock.at_end and recorded.over
+        return replace(recorded, advice="l shows what it printed.") if over else Life("PAUSED")
 
     def _begin(self) -> None:
         super()._begin()

@@ -14,8 +14,6 @@ from gradtui.ui.lines import Row
 from gradtui.ui.rows import FLAGS
 from gradtui.ui.scale import setting, wrapped
 
-CRASH_HELP = "r starts it again, l shows what it printed."
-
 
 def flags(warnings: Mapping[str, Warning]) -> dict[str, str]:
     """The worst severity of the open warnings by layers' full names."""
@@ -52,7 +50,7 @@ def rows(run: RunState, life: Life, width: int, height: int) -> list[Row]:
     items = []
     if life.word == "CRASHED":
         detail = words.inert(life.detail)
-        items.append(Item("X", "alarm", "CRASHED", f"{detail}.", detail, CRASH_HELP))
+        items.append(Item("X", "alarm", "CRASHED", f"{detail}.", detail, life.advice))
     toggles = run.hello.toggles if run.hello else []
     for warning in worst_first(run.open):
         letter, style = FLAGS[warning.severity]

@@ -109,6 +109,13 @@ async def test_the_end_is_told_at_the_last_frame_only(tmp_path: Path) -> None:
         assert s.screen.life.word == "PAUSED"
 
 
+async def test_a_crash_is_told_without_a_key_that_does_nothing(tmp_path: Path) -> None:
+    async with replaying(tmp_path, [*EVENTS[:-1], End(reason="crashed", step=149, error="boom")]) as s:
+        await s.press("end")
+        assert "CRASHED boom" in s.text()
+        assert "starts it again" not in s.text()
+
+
 async def test_nothing_in_it_can_be_changed_and_it_is_said_why(tmp_path: Path) -> None:
     async with replaying(tmp_path) as s:
         for keys in (("n",), ("t",), ("tab", "enter"), ("r",)):
