@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gradtui.lab.errors import SettingError
 from gradtui.lab.models import parts
+from gradtui.probe import activations
 from gradtui.stream.events import Value
 
 
@@ -46,21 +47,11 @@ def swap_activations(model: nn.Module, settings: Mapping[str, Value]) -> None:
 
     Raises SettingError when there is none.
     """
-    named = [(module, name, child) for module in model.modules() for name, child in module._modules.items() if child is not None]
-    places = [(module, name, child) for module, name, child in named if _is_activation(name, child)]
-    if not places:
-        raise SettingError("activation: this network has no activation modules; functions that its forward calls cannot be swapped")
-    for module, name, child in places:
-        built: nn.Module = getattr(child, "stands_for", (child,))[0]
-        new = built if settings["activation"] == parts.OWN else parts.activation(settings)
-        if new is not built:
-            new.__dict__["stands_for"] = (built,)  # in a tuple and past setattr: it is no part of the network
-        setattr(module, name, new)
-
-
-def _is_activation(name: str, module: nn.Module) -> bool:
-    told_by_name = isinstance(module, nn.Identity) and name.endswith("activation")
-    return told_by_name or hasattr(module, "stands_for") or isinstance(module, parts.ACTIVATION_TYPES)
+    own = settings["activation"] == parts.OWN
+    try:
+        activations.swap([model], None if own else lambda: parts.activation(settings))
+    except activations.NoActivationsError as error:
+        raise SettingError(str(error)) from error
 
 
 def set_norm(model: nn.Module, settings: Mapping[str, Value]) -> None:

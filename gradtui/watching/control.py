@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from gradtui.probe import activations
+from gradtui.probe.kinds import is_opaque
 from gradtui.stream.commands import Command, CommandError, CommandReader
 from gradtui.stream.events import Applied, Event, Layer, Toggle, Value
 from gradtui.stream.run_directory import RunDirectory
@@ -40,10 +42,18 @@ class Control:
         self._frozen: list[nn.Parameter] = []
         self._paused = False
         self._lr: list[tuple[dict[str, object], object]] = []
-        self.settings: dict[str, Value] = {"lr_scale": 1.0, "clip_norm": 0.0, "freeze": _NONE, "checkpoint": "off"}
+        self.settings: dict[str, Value] = {
+            "lr_scale": 1.0,
+            "clip_norm": 0.0,
+            "freeze": _NONE,
+            "activation": activations.OWN,
+            "checkpoint": "off",
+        }
+        self._seen = True
 
-    def know(self, layers: Sequence[Layer], parameters: Sequence[Sequence[nn.Parameter]]) -> None:
-        """Rows that can be frozen."""
+    def know(self, layers: Sequence[Layer], parameters: Sequence[Sequence[nn.Parameter]], seen: bool) -> None:
+        """Rows that can be frozen; `seen`: whether the modules were seen to be called, which those of a compiled model are not."""
+        self._seen = seen
         named = zip(layers, parameters, strict=True)
         self._layers |= {f"{layer.group} {layer.name}".strip(): list(own) for layer, own in named if own}
 
@@ -54,6 +64,13 @@ class Control:
             Toggle(key="lr_scale", label="learning rate ×", kind="number", value=s["lr_scale"], minimum=0.0),
             Toggle(key="clip_norm", label="clip gradient norm at (0: off)", kind="number", value=s["clip_norm"], minimum=0.0),
             Toggle(key="freeze", label="freeze layer", kind="choice", value=s["freeze"], choices=[_NONE, *self._layers]),
+            Toggle(
+                key="activation",
+                label="activation modules",
+                kind="choice",
+                value=s["activation"],
+                choices=[activations.OWN, *activations.MODULES],
+            ),
             Toggle(key="checkpoint", label="save a checkpoint", kind="choice", value=s["checkpoint"], choices=["off", "save"]),
         ]
 
@@ -76,19 +93,24 @@ class Control:
             group["lr"] = lr
         self._lr = []
 
-    def obey(self, step: int) -> bool:
-        """Take the commands in; while paused, stay here. `step`: the next one. Returns whether a layer was frozen or thawed."""
-        frozen = self._frozen
+    def obey(self, step: int) -> tuple[bool, bool]:
+        """Take the commands in; while paused, stay here. `step`: the next one.
+
+        Returns whether a layer was frozen or thawed, and whether activations were exchanged.
+        """
+        frozen, activation = self._frozen, self.settings["activation"]
         single = self._take(step)
         while self._paused and not single:
             time.sleep(_NAP)
             single = self._take(step)
-        return self._frozen is not frozen
+        return self._frozen is not frozen, self.settings["activation"] != activation
 
     def release(self) -> None:
-        """The watching is over: what was frozen thaws."""
+        """The watching is over: what was frozen thaws, and the network has its own activations."""
         self.restore_lr()
         self._thaw()
+        if self.settings["activation"] != activations.OWN:
+            activations.swap(self._models, None)
 
     def _take(self, step: int) -> bool:
         """Whether one step was asked for."""
@@ -120,6 +142,8 @@ class Control:
                 value = "off"
             elif key == "freeze":
                 self._freeze(str(value))
+            elif key == "activation":
+                self._swap_activations(str(value))
             self.settings[key] = value
         except (ValueError, OSError) as error:
             self._record(Applied(id=id, step=step, toggle=key, value=value, reason=str(error)))
@@ -153,6 +177,11 @@ class Control:
         for parameter in self._frozen:
             parameter.requires_grad_(True)
         self._frozen = []
+
+    def _swap_activations(self, name: str) -> None:
+        if not self._seen or any(is_opaque(module) for model in self._models for module in model.modules()):
+            raise ValueError("activation: the model is compiled, its graph would go on with the activations that it was compiled with")
+        activations.swap(self._models, activations.MODULES.get(name))
 
     def _save(self, step: int) -> str:
         path: Path = self._directory / f"checkpoint-{step}.pt"

@@ -63,6 +63,7 @@ class Run:
         self._hello: Hello | None = None
         self._attempt = 0
         self._discovery = ExitStack()
+        self._discovering_again = False
         self._in_step: set[Clock] = set()
         self._armed_at: int | None = None
         self._share = 0.0
@@ -113,6 +114,9 @@ class Run:
     def gradients_ready(self) -> None:
         if self._hello is None:
             self._begin()
+        if self._discovering_again:
+            self._discovering_again = False
+            self._discovery.close()
         if self._recorder.pending:
             self._for_frames(self._recorder.write)
 
@@ -149,8 +153,11 @@ class Run:
     def step_ended(self) -> None:
         if self._control is not None:
             self._control.restore_lr()
-            if self._control.obey(self.step + 1):
+            frozen, exchanged = self._control.obey(self.step + 1)
+            if frozen:
                 self._signature = self._parameters()  # frozen from here, which makes no other network of it
+            if exchanged:
+                self._discover_again()
 
     # -- beginning -------------------------------------------------------------------------------------------------
 
@@ -177,11 +184,11 @@ class Run:
         for clock in self._clocks:
             layers |= dict(zip(clock.probe.places, clock.probe.layers, strict=True))
         self._rows = len(layers)
+        self._forward = any(clock.probe.reached for clock in self._clocks)
         if self._control is not None:
             for clock in self._clocks:
-                self._control.know(clock.probe.layers, clock.probe.row_parameters)
+                self._control.know(clock.probe.layers, clock.probe.row_parameters, self._forward)
         self._signature = self._parameters()
-        self._forward = any(clock.probe.reached for clock in self._clocks)
         rows = [layers[place] for place in sorted(layers)]
         offered = self._control.toggles() if self._control else []
         self._hello = make_hello(self._name, self._networks, self._optimizers, rows, self._attempt, self._forward, offered)
@@ -207,6 +214,16 @@ class Run:
         self.step += 1
         self._hello, self._armed_at = None, None
         self._attempt += 1
+        self._discover()
+
+    def _discover_again(self) -> None:
+        """Activations were exchanged: the same rows, with other modules between them, are found in the next forward passes. A frame
+        that was to be made of those is given up."""
+        for clock in self._clocks:
+            clock.disarm()
+            clock.part = None
+        self._armed_at, self.meter.in_frame = None, False
+        self._discovering_again = True
         self._discover()
 
     # -- frames ----------------------------------------------------------------------------------------------------

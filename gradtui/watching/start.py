@@ -46,9 +46,9 @@ def watch(
     more than 1% where a step takes under about half a millisecond. The share that results is measured and recorded with every frame
     (`watch_share`). With `every`, nothing is left out and `share` is not looked at.
 
-    With `control`, viewers may also change the loop: scale the learning rate, clip, freeze a layer, pause, take single steps, save a
-    checkpoint into the run directory. All of it is recorded, and undone by setting it back. Without, they can only look. (A training
-    over several processes cannot be controlled.)
+    With `control`, viewers may also change the loop: scale the learning rate, clip, freeze a layer, exchange activation modules,
+    pause, take single steps, save a checkpoint into the run directory. All of it is recorded, and undone by setting it back. Without,
+    they can only look. (A training over several processes cannot be controlled.)
 
     In a training over several processes, call it in every one, after the process group and the sharding are there: rank 0 records.
 

@@ -145,6 +145,65 @@ def test_a_paused_loop_waits_steps_once_and_goes_on(tmp_path: Path) -> None:
     loop.run.close()
 
 
+def test_activations_are_exchanged_and_put_back_under_the_optimizers_state(tmp_path: Path) -> None:
+    loop = Loop(tmp_path)
+    built = loop.model[1]
+    loop.optimizer.param_groups[0]["momentum"] = 0.9
+    loop.step()
+    weight = next(loop.model.parameters())
+    momentum = loop.optimizer.state[weight]["momentum_buffer"]
+    loop.set(activation="relu")
+    loop.step()
+    x = torch.randn(5, 6)
+    assert torch.equal(loop.model(x), loop.model[2](loop.model[0](x).relu()))
+    assert loop.optimizer.state[weight]["momentum_buffer"] is momentum
+    loop.step()
+    loop.step()
+    loop.set(activation="own")
+    loop.step()
+    assert loop.model[1] is built
+    loop.step()
+    loop.step()
+    loop.set(activation="sigmoid")
+    loop.step()
+    loop.run.close()
+    assert loop.model[1] is built, "a closed run leaves the network as it was"
+    recording = Recording(tmp_path)
+    assert [(answer.value, answer.reason) for answer in loop.answers()] == [("relu", ""), ("own", ""), ("sigmoid", "")]
+    assert len(recording.hellos) == 1
+    assert [layer.name for layer in recording.hellos[0].layers] == ["0", "2"]
+    by_step = {frame.step: frame for frame in recording.frames}
+    assert by_step[3].dead[0] is not None, "the frames describe the rectifier"
+    assert by_step[3].saturated[0] is None
+    assert by_step[6].saturated[0] is not None, "and the tanh that is back"
+
+
+class Functional(nn.Module):
+    """Calls its activation as a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(6, 8), nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.outer(self.inner(x).tanh())  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("how", ["functional", "compiled"])
+def test_activations_that_cannot_be_exchanged_are_refused_with_the_reason(tmp_path: Path, how: str) -> None:
+    model = Functional() if how == "functional" else nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+    forward = torch.compile(model, backend="eager") if how == "compiled" else model
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1, control=True):
+        for step in range(3):
+            forward(torch.randn(4, 6)).square().mean().backward()
+            optimizer.step()
+            if step == 0:
+                commands.send(tmp_path / "commands.jsonl", set={"activation": "relu"})
+    (answer,) = (event for event in Recording(tmp_path).events if isinstance(event, Applied))
+    assert {"functional": "no activation modules", "compiled": "the model is compiled"}[how] in answer.reason
+
+
 @pytest.mark.parametrize(
     ("sent", "reason"),
     [
