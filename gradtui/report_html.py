@@ -39,7 +39,8 @@ def page(report: Report) -> str:
 def _first(report: Report) -> str:
     spell = report.first
     if spell is None:
-        return "<p>No warning was opened: the gradients look healthy.</p>"
+        said = report_text.unwarned(report)
+        return f"<p>{said[0].upper()}{said[1:]}.</p>"
     where = f" in {span_of(spell.layers)}" if spell.layers else ""
     head = f"Went wrong first: {label(spell.code)}{where} at step {spell.opened}, {report_text.until(spell)}"
     return f"<h2>{shown(head)}</h2><p>{shown(spell.sentence)}.</p>"

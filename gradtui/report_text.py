@@ -42,16 +42,27 @@ def heading(report: Report) -> str:
 
 def outcome(report: Report) -> str:
     """`finished at step 499, loss 0.12`."""
-    if report.last_step is None:
-        return f"{report.outcome}, and no frame was recorded"
     error = f": {inert(report.error)}" if report.error else ""
+    if not measured(report):
+        return f"{report.outcome}{error}, and no frame was recorded"
     return f"{report.outcome}{error} at step {report.last_step}, loss {plots.number(report.loss)}"
+
+
+def measured(report: Report) -> bool:
+    """Whether there is anything to judge by: a trainer that crashed before its first step ends at step -1."""
+    return report.last_step is not None and report.last_step >= 0
+
+
+def unwarned(report: Report) -> str:
+    """What there is to say where no warning was opened."""
+    healthy = "no warning was opened: the gradients look healthy"
+    return healthy if measured(report) else "nothing was measured, so nothing can be said of the gradients"
 
 
 def first(report: Report) -> str:
     """What went wrong first, with its sentence."""
     if report.first is None:
-        return "no warning was opened: the gradients look healthy"
+        return unwarned(report)
     spell = report.first
     head = f"went wrong first: {label(spell.code)}{_where(spell)} at step {spell.opened}{_attempt(spell.attempt, report)}, {until(spell)}"
     return block(head, [inert(spell.sentence)])

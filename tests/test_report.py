@@ -158,3 +158,13 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert gradtui(tmp_path, "compare", first.path, second.path, "--by", "2").returncode == 2
     unwritable = gradtui(tmp_path, "report", first.path, "--html", tmp_path / "no" / "where.html")
     assert (unwritable.returncode, len(unwritable.stderr.splitlines())) == (2, 1)
+
+
+def test_a_recording_without_a_frame_is_not_called_healthy() -> None:
+    """Catches both an empty recording and a trainer that crashed before its first step, whose end says step -1."""
+    for events in ([hello()], [hello(), End(reason="crashed", step=-1, error="no such data")]):
+        page = report_text.text(report(events))
+        assert "and no frame was recorded" in page
+        assert "nothing can be said of the gradients" in page
+        assert "healthy" not in page + report_html.page(report(events))
+    assert "crashed: no such data, and no frame was recorded" in page

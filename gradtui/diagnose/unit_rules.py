@@ -23,6 +23,8 @@ SATURATED_OVER = 0.4
 # fp16 keeps nothing under 2^-25: harmless up to half of the gradient, fatal when all of it is gone.
 UNDERFLOW = -23.0
 UNDERFLOW_OVER = -20.0
+SUBNORMAL = 0.5
+SUBNORMAL_OVER = 0.2
 
 
 def dead_units(signals: Signals) -> Reading | None:
@@ -82,36 +84,57 @@ def _describe_saturated(signals: Signals, middle: float, edge: Edge) -> Finding:
 
 
 def underflow(signals: Signals) -> Reading | None:
-    """In fp16, delta times the loss scale comes near 2^-25, under which nothing is kept (Micikevicius 2018)."""
-    delta = signals.column(signals.frame.delta_rms)
-    if not delta or signals.broken:
+    """In fp16, delta times the loss scale comes near 2^-25, under which nothing is kept (Micikevicius 2018); or half of a layer's
+    gradient entries that are not 0 yet are subnormal, which tells also where neither delta nor the precision is known."""
+    if signals.broken:
         return None
-    if signals.settings.get("precision") != "fp16":
+    if signals.settings.get("precision", "fp16") != "fp16":
         return Reading((False, False), True, lambda edge: _no_longer("gradients are no longer in fp16", edge))
-    scale = signals.settings.get("loss_scale", 1.0)
-    if isinstance(scale, str) or not scale > 0:
+    exponents, fading = _exponents(signals), _fading(signals)
+    if not exponents and not fading:
         return None
-    rows = [row for window in signals.windows if window.profile for row in window.profile.indices]
-    known = [(row, value) for row in rows if (value := delta[row]) is not None and math.isfinite(value)]
-    if not known:
-        return None
-    exponents = [(math.log2(value * scale) if value > 0 else -math.inf, row) for row, value in known]
-    low = [row for exponent, row in exponents if exponent <= UNDERFLOW]
+    low = {row for exponent, row in exponents if exponent <= UNDERFLOW} | {row for share, row in fading if share >= SUBNORMAL}
     dead = signals.column(signals.frame.dead)
     gone = any(exponent == -math.inf and not (dead and dead[row] == 1) for exponent, row in exponents)
-    return Reading(
-        (bool(low), gone), min(exponents)[0] > UNDERFLOW_OVER, lambda edge: _describe_underflow(signals, min(exponents), low, edge)
-    )
+    over = all(exponent > UNDERFLOW_OVER for exponent, _ in exponents) and all(share < SUBNORMAL_OVER for share, _ in fading)
+    return Reading((bool(low), gone), over, lambda edge: _describe_underflow(signals, exponents, fading, sorted(low), edge))
 
 
-def _describe_underflow(signals: Signals, lowest: tuple[float, int], low: list[int], edge: Edge) -> Finding:
-    exponent, row = lowest
-    name = inert(full_name(signals.layers[row]))
-    size = "exactly 0" if exponent == -math.inf else f"about 2^{exponent:.0f}"
-    brief = f"δ of {name} is {size} in fp16"
-    why = f"with the loss scale (threshold 2^{UNDERFLOW:g}), since step {edge.since}: what is under 2^-25 becomes 0"
-    sentence = f"{brief} again" if edge.state == "closed" else f"{brief} {why}"
-    numbers = {"exponent": exponent, "threshold": UNDERFLOW, "since": edge.since}
+def _exponents(signals: Signals) -> list[tuple[float, int]]:
+    """log2 of delta times the loss scale, and its row, for the rows of the profiles; none unless this is known to be fp16."""
+    delta = signals.column(signals.frame.delta_rms)
+    scale = signals.settings.get("loss_scale", 1.0)
+    if not delta or signals.settings.get("precision") != "fp16" or isinstance(scale, str) or not scale > 0:
+        return []
+    rows = [row for window in signals.windows if window.profile for row in window.profile.indices]
+    known = [(row, value) for row in rows if (value := delta[row]) is not None and math.isfinite(value)]
+    return [(math.log2(value * scale) if value > 0 else -math.inf, row) for row, value in known]
+
+
+def _fading(signals: Signals) -> list[tuple[float, int]]:
+    """The share of subnormal entries among a layer's gradient entries that are not 0, and its row. Zeros are left out: ReLUs make them."""
+    zero, subnormal = signals.column(signals.frame.grad_zero), signals.column(signals.frame.grad_subnormal)
+    known = [(share, zeros or 0.0, row) for row, (share, zeros) in enumerate(zip(subnormal, zero, strict=False)) if share is not None]
+    return [(share / (1 - zeros), row) for share, zeros, row in known if zeros < 1]
+
+
+def _describe_underflow(
+    signals: Signals, exponents: list[tuple[float, int]], fading: list[tuple[float, int]], low: list[int], edge: Edge
+) -> Finding:
+    exponent, row = min(exponents, default=(math.inf, -1))
+    share, faded = max(fading, default=(0.0, row))
+    by_delta = exponent <= UNDERFLOW or (bool(exponents) and share < SUBNORMAL)
+    name = inert(full_name(signals.layers[row if by_delta else faded]))
+    if by_delta:
+        size = "exactly 0" if exponent == -math.inf else f"about 2^{exponent:.0f}"
+        brief = f"δ of {name} is {size} in fp16"
+        why = f"with the loss scale (threshold 2^{UNDERFLOW:g}), since step {edge.since}: what is under 2^-25 becomes 0"
+        numbers = {"exponent": exponent, "threshold": UNDERFLOW, "since": edge.since}
+    else:
+        brief = f"{share:.0%} of the gradient of {name} is subnormal"
+        why = f"(threshold {SUBNORMAL:.0%}), since step {edge.since}: digits are lost already, and zeros come next"
+        numbers = {"subnormal": share, "threshold": SUBNORMAL, "since": edge.since}
+    sentence = f"{brief} again" if edge.state == "closed" and by_delta else brief if edge.state == "closed" else f"{brief} {why}"
     return Finding(signals.names(low), Evidence(brief=brief, sentence=sentence, numbers=numbers))
 
 

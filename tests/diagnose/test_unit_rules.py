@@ -122,6 +122,26 @@ def test_half_precision_underflows_near_its_smallest_number() -> None:
     assert [e for e in edges(state, [frame(i, delta_rms=[2.0**-40] * 5) for i in range(9)]) if e[1] == "underflow"] == []
 
 
+def subnormal(share: float, zero: float = 0.0, count: int = 6, **settings: Value) -> list[tuple[int, str, str, str]]:
+    """The edges of a run that measures gradients alone, of whose first layer's entries `share` are subnormal and `zero` are 0."""
+    state = RunState()
+    state.apply(hello(toggles=[Toggle(key=key, label=key, kind="choice", value=value) for key, value in settings.items()]))
+    shares = {"grad_subnormal": [share, 0.0, 0.0, 0.0, 0.0], "grad_zero": [zero, 0.0, 0.0, 0.0, 0.0]}
+    frames = [frame(i, delta_rms=[], **shares) for i in range(count)]
+    back = [frame(count + i, delta_rms=[], **shares | {"grad_subnormal": [0.19, 0.0, 0.0, 0.0, 0.0]}) for i in range(3)]
+    return edges(state, frames + back)
+
+
+def test_subnormal_entries_tell_of_underflow_where_delta_is_not_known() -> None:
+    """Catches the share of all entries: a ReLU's zeros are no part of what is fading, nor of what is left."""
+    opened, closed = (2, "underflow", "opened", "warning"), (8, "underflow", "closed", "warning")
+    assert subnormal(0.5) == subnormal(0.5, precision="fp16") == [opened, closed]
+    assert subnormal(0.49) == []
+    assert subnormal(0.05, zero=0.9)[:1] == [opened]
+    assert subnormal(0.0, zero=1.0) == []
+    assert subnormal(1.0, precision="fp32") == []
+
+
 def test_half_precision_in_which_everything_is_zero_is_critical() -> None:
     state = started()
     state.apply(hello(toggles=[Toggle(key="precision", label="precision", kind="choice", value="fp16", choices=["fp16", "bf16", "fp32"])]))
