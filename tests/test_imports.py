@@ -25,7 +25,8 @@ def modules(code: str, state: Path) -> set[str]:
 
 
 def heavy(found: set[str]) -> set[str]:
-    return {name.partition(".")[0] for name in found} & {"torch", "textual", "numpy", "plotext"}
+    libraries = {"torch", "textual", "numpy", "plotext", "lightning", "pytorch_lightning", "transformers", "accelerate"}
+    return {name.partition(".")[0] for name in found} & libraries
 
 
 def ours(found: set[str]) -> set[str]:
@@ -88,6 +89,8 @@ def test_version_imports_only_the_command_line(tmp_path: Path) -> None:
         ("ui", {"ui", "diagnose", "stream"}, {"torch"}),
         ("export", {"export", "diagnose", "stream", "plots", "report_svg", "report_text"}, {"torch", "textual"}),
         ("probe", {"probe", "stream"}, {"textual"}),
+        ("watching", {"watching", "probe", "stream"}, {"textual", "lightning", "pytorch_lightning", "transformers", "accelerate"}),
+        ("adapters", {"adapters", "watching", "probe", "stream"}, {"textual"}),
         ("lab", {"lab", "probe", "stream", "diagnose"}, {"textual"}),  # the doctor reads what it trains
     ],
 )
@@ -95,6 +98,11 @@ def test_rooms_import_only_what_the_law_allows(tmp_path: Path, room: str, allowe
     found = modules(importing(room), tmp_path)
     assert ours(found) <= allowed
     assert heavy(found) & forbidden == set()
+
+
+def test_an_adapter_imports_its_own_library_only(tmp_path: Path) -> None:
+    assert heavy(modules("import gradtui.adapters.transformers", tmp_path)) & {"lightning", "pytorch_lightning"} == set()
+    assert "transformers" not in heavy(modules("import gradtui.adapters, gradtui.adapters.session", tmp_path))
 
 
 def test_the_trainer_judges_nothing(tmp_path: Path) -> None:
