@@ -17,6 +17,7 @@ from gradtui.ui.bars import LayerBars
 from gradtui.ui.help import TextScreen
 from gradtui.ui.leave import LeaveScreen
 from gradtui.ui.life import Trainer
+from gradtui.ui.pages import PagesScreen
 from gradtui.ui.picker import Picker, ScenarioList
 from gradtui.ui.prompt import Prompt
 from gradtui.ui.run_screen import RunScreen
@@ -25,7 +26,7 @@ from tests.ui import recordings as rec
 from tests.ui.screens import Process, showing
 
 OPENING: list[Event] = [rec.hello(rec.layers(9)), rec.frame(0, rec.vanishing(9))]
-BOUND = (GradApp, RunScreen, LayerBars, TogglesPanel, TextScreen, LeaveScreen, Prompt, ScenarioList)
+BOUND = (GradApp, RunScreen, LayerBars, TogglesPanel, TextScreen, PagesScreen, LeaveScreen, Prompt, ScenarioList)
 
 
 def bindings(*types: type[Any]) -> list[tuple[type[Any], Binding]]:

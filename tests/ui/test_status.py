@@ -82,3 +82,26 @@ def test_nothing_was_clipped_when_both_norms_are_the_same_or_not_numbers() -> No
 
 def test_a_slope_that_rounds_to_nothing_has_no_sign() -> None:
     assert [signed(x) for x in (-0.001, 0.001, -0.634, math.inf)] == ["0.00", "0.00", "-0.63", "+inf"]
+
+
+def test_a_watched_loop_says_what_watching_takes_and_how_often_it_looks() -> None:
+    state = running()
+    frame = msgspec.structs.replace(rec.frame(1296, rec.vanishing(9)), metrics={"watch_share": 0.0123, "norms_every": 4.0})
+    state.apply(frame)
+    text = text_of(status.status_rows(state, Life("RUN"), "", 160)[0])
+    assert "watch 1.2%  norms every 4  frames every 12" in text
+    assert "watch_share" not in text
+    assert "norms every" not in text_of(status.status_rows(running(), Life("RUN"), "", 160)[0])
+
+
+def test_a_loss_scale_is_told_by_every_digit() -> None:
+    metrics = {"loss_scale": 65536.0, "critic skipped": 2.0, "margin": 65536.0}
+    text = text_of(status.status_rows(running(metrics=metrics), Life("RUN"), "", 160)[0])
+    assert "loss scale 65,536" in text
+    assert "critic skipped 2" in text
+    assert "margin 6.6e4" in text
+
+
+def test_a_run_that_has_said_nothing_yet_is_called_after_its_directory() -> None:
+    (row,) = status.status_rows(RunState(), Life("STARTING"), "", 80, "deep-sigmoid-20261124")
+    assert text_of(row).split() == ["deep-sigmoid-20261124", "STARTING"]
