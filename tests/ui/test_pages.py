@@ -1,0 +1,70 @@
+"""The pages behind the warnings, from the run's screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gradtui.diagnose import page
+from gradtui.diagnose.words import label
+from gradtui.stream.events import Applied
+from gradtui.ui import warnings
+from gradtui.ui.lines import text_of
+from gradtui.ui.pages import PagesScreen, rows
+from tests.ui import recordings as rec
+from tests.ui.screens import showing
+from tests.ui.test_screen import sick_then_cured
+from tests.ui.test_warnings import warning
+
+
+def shown(codes: list[str], at: int) -> str:
+    return "\n".join(text_of(row) for row in rows(codes, at))
+
+
+def test_of_several_all_are_named_and_one_is_told() -> None:
+    text = shown(["exploding", "dead-units"], 1)
+    assert text.startswith("EXPLODING   DEAD UNITS")
+    assert page.lines(page.load("dead-units"), 74)[1] in text
+    assert page.lines(page.load("exploding"), 74)[1] not in text
+
+
+@pytest.mark.parametrize("code", page.CODES)
+def test_no_line_is_cut(code: str) -> None:
+    assert all(len(text_of(row)) <= 76 for row in rows(page.CODES, page.CODES.index(code)))
+
+
+def test_the_worst_comes_first_and_of_those_the_newest() -> None:
+    old, new, worst = warning(), warning("saturated"), warning("exploding", "critical")
+    found = warnings.worst_first({w.code: w for w in (old, worst, new)})
+    assert [w.code for w in found] == ["exploding", "saturated", "vanishing"]
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_a_key_opens_the_open_warnings_page_and_escape_closes_it(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with showing(tmp_path, sick_then_cured()[:21], size=size) as s:
+        await s.press("exclamation_mark")
+        await s.settle()
+        assert "VANISHING · rates" in s.text()
+        assert "Means    The data loss's gradient" in s.text()
+        await s.press("escape")
+        assert s.app.screen is s.screen
+
+
+async def test_where_none_is_open_every_page_is_there_and_n_and_p_turn_them(tmp_path: Path) -> None:
+    async with showing(tmp_path, [rec.hello(rec.layers(5)), rec.frame(0, [0.1] * 5)]) as s:
+        await s.press("exclamation_mark")
+        assert isinstance(s.app.screen, PagesScreen)
+        for key, code in (("n", page.CODES[1]), ("p", page.CODES[0]), ("p", page.CODES[-1])):
+            await s.press(key)
+            assert f"{label(code)} · rates" in s.text()
+
+
+async def test_a_note_lies_over_the_footer_and_not_over_the_warnings(tmp_path: Path) -> None:
+    async with showing(tmp_path, sick_then_cured()[:20], size=(80, 24)) as s:
+        before = s.text().splitlines()
+        await s.append(Applied(id="elsewhere", step=118, toggle="batch_norm", value="on", note="its statistics begin anew"))
+        after = s.text().splitlines()
+        assert "batch_norm = on: its statistics begin anew" in after[23]
+        assert "VANISHING" in before[20]
+        assert "VANISHING" in after[20]
