@@ -21,8 +21,8 @@ class GradtuiCallback(TrainerCallback):  # type: ignore[misc]
     """Records every layer's gradient while a Trainer trains, for `gradtui attach` to show: `Trainer(callbacks=[GradtuiCallback()])`.
 
     Takes the keyword arguments of `gradtui.watch`. The loss is the one that the Trainer logs, a mean over its `logging_steps`; what an
-    evaluation finds is shown in the frame that follows, if there is one. The Trainer does not tell its callbacks of an exception: a run that one ends is closed with
-    the process, or when the next training starts.
+    evaluation finds is shown in the frame that follows, if there is one. The Trainer does not tell its callbacks of an exception: a run
+    that one ends is closed with the process, or when the next training starts.
     """
 
     def __init__(self, **options: Unpack[Options]) -> None:

@@ -83,7 +83,7 @@ def test_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         optimizer.zero_grad()
         halves = [F.mse_loss(model.decoder(model.encoder(x)), x) / 2 for x in (next(batches), next(batches))]
         for half in halves:
-            half.backward()
+            half.backward()  # type: ignore[no-untyped-call]
         losses.append(sum(half.item() for half in halves))
         steps.append(gradients(model, clip=0.1))
         optimizer.step()

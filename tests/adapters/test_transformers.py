@@ -44,7 +44,8 @@ def test_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bf16: bool
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
                 logits = twin(input_ids=tokens).logits
             loss = F.cross_entropy(logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten(), reduction="sum")
-            (loss / (2 * tokens.numel())).backward()  # the Trainer counts every label, also the first, which is nobody's target
+            # The Trainer counts every label, also the first, which is nobody's target.
+            (loss / (2 * tokens.numel())).backward()  # type: ignore[no-untyped-call]
         steps.append(gradients(twin, CLIP, FOLDED))
         optimizer.step()
     assert len(seen) == 2 * STEPS
@@ -109,7 +110,7 @@ def test_a_loop_over_accelerate(tmp_path: Path) -> None:
                 optimizer.step()
                 optimizer.zero_grad()
     plain, steps = torch.optim.SGD(twin.parameters(), lr=0.1), list[Step]()
-    for pair in data.split(2):
+    for pair in data.view(STEPS, 2, 16, 6):
         plain.zero_grad()
         for x in pair:
             (twin(x)["logits"].square().mean() / 2).backward()

@@ -11,5 +11,5 @@ from tests.examples.example import EveryStep
 if __name__ == "__main__":
     _, path, file, *arguments = sys.argv
     sys.argv = [file, *arguments]
-    gradtui.watch = EveryStep(path)  # type: ignore[assignment]
+    gradtui.watch = EveryStep(path)
     runpy.run_path(file, run_name="__main__")

@@ -35,7 +35,7 @@ def test_mlp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(STEPS):
         x, y = example.get_batch()
         optimizer.zero_grad()
-        F.cross_entropy(model(x.double()), y).backward()
+        F.cross_entropy(model(x.double()), y).backward()  # type: ignore[no-untyped-call]
         steps.append(gradients(model))
         optimizer.step()
     check(recording, steps, relative=12 * 32**0.5 * 2**-24)
@@ -73,7 +73,7 @@ def test_lstm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def closure() -> Tensor:
         optimizer.zero_grad()
         loss = F.mse_loss(model(data[:, :-1]), data[:, 1:])
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         evaluations.append((gradients(model), loss.item()))
         return loss
 

@@ -39,7 +39,7 @@ def test_two_ranks(tmp_path: Path, name: str) -> None:
         both = [example.get_batch(step, rank) for rank in range(2)]
         x, y = (torch.cat(parts) for parts in zip(*both, strict=True))
         optimizer.zero_grad()
-        F.cross_entropy(model(x), y).backward()
+        F.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
         steps.append(gradients(model, clip=example.CLIP))
         optimizer.step()
     assert max(step.total for step in steps) > example.CLIP, "something was clipped"
