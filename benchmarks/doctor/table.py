@@ -124,15 +124,8 @@ def markdown(cases: Sequence[Case]) -> str:
 
 
 def _totals(results: Sequence[Result]) -> list[str]:
-    head = (
-        "",
-        "cases",
-        "first choice cures, of those that any fix does",
-        "random fix",
-        "fixed order, its first",
-        "fixed order, best of it",
-    )
-    head += ("regret", "of a random fix", "Spearman", "s, median")
+    head = ["", "cases", "first choice cures, of those that any fix does", "random fix", "fixed order, its first", "best of it"]
+    head += ["regret", "of a random fix", "Spearman", "s, median"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     groups = (
         ("scenarios", [found for found in results if not found.name.startswith(RANDOM)]),

@@ -126,7 +126,7 @@ def subnormal(share: float, zero: float = 0.0, count: int = 6, **settings: Value
     """The edges of a run that measures gradients alone, of whose first layer's entries `share` are subnormal and `zero` are 0."""
     state = RunState()
     state.apply(hello(toggles=[Toggle(key=key, label=key, kind="choice", value=value) for key, value in settings.items()]))
-    shares = {"grad_subnormal": [share, 0.0, 0.0, 0.0, 0.0], "grad_zero": [zero, 0.0, 0.0, 0.0, 0.0]}
+    shares: dict[str, Any] = {"grad_subnormal": [share, 0.0, 0.0, 0.0, 0.0], "grad_zero": [zero, 0.0, 0.0, 0.0, 0.0]}
     frames = [frame(i, delta_rms=[], **shares) for i in range(count)]
     back = [frame(count + i, delta_rms=[], **shares | {"grad_subnormal": [0.19, 0.0, 0.0, 0.0, 0.0]}) for i in range(3)]
     return edges(state, frames + back)
