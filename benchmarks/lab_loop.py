@@ -3,7 +3,8 @@
     python -m benchmarks.lab_loop [--runs N] [--steps N] [--scenario NAME]
 
 The plain loop is what one would write by hand: the same network, data, batches, optimizer and evaluations on the test set;
-no probe, no events, no toggles. The lab's runs as fast as it goes under a screen of 120×40 on a real pseudo-terminal that is
+no probe, no events, no toggles. It does not read its loss between evaluations, and it neither clips nor regularises, as the
+scenarios are at their start. The lab's runs as fast as it goes under a screen of 120×40 on a real pseudo-terminal that is
 read all the while. Both are processes of their own and take turns, headless runs among them; the first fifth of each run,
 in which it warms up, is left out. The lab's steps and times are read from its own recording.
 """
