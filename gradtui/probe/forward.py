@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from gradtui.probe import kinds
+from gradtui.probe.hook import Hook
 from gradtui.probe.kinds import Slope
 from gradtui.probe.rows import Row
 from gradtui.probe.seen import ACTIVATION, DELTA, Part, Seen
@@ -48,7 +49,7 @@ class ForwardHooks:
             self._handles.append(cell.register_forward_hook(self._timed(partial(self._on_time_step, places))))
         for model in models:
             if steps and model not in steps:
-                self._handles.append(model.register_forward_pre_hook(lambda *_: self._calls.clear()))
+                self._handles.append(model.register_forward_pre_hook(Hook(lambda *_: self._calls.clear())))
         for module in activations:
             slopes = [("saturated", kinds.saturating_slope(module)), ("dead", kinds.rectifying_slope(module))]
             of_input, of_output = ([(kind, s) for kind, s in slopes if s and s.from_output is late] for late in (False, True))
@@ -80,7 +81,7 @@ class ForwardHooks:
             hook(*args)
             self.seconds += time.perf_counter() - started
 
-        return timed
+        return Hook(timed)
 
     def _forget_if_stale(self) -> None:
         if self._stale:

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from gradtui.probe.hook import Hook
+
 Key = tuple[int, int]
 
 
@@ -99,8 +101,8 @@ def traced(modules: Iterable[nn.Module]) -> Iterator[Trace]:
     handles: list[RemovableHandle] = []
     try:
         for module in modules:
-            handles.append(module.register_forward_pre_hook(trace.enter, with_kwargs=True))
-            handles.append(module.register_forward_hook(trace.leave))
+            handles.append(module.register_forward_pre_hook(Hook(trace.enter), with_kwargs=True))
+            handles.append(module.register_forward_hook(Hook(trace.leave)))
         yield trace
     finally:
         for handle in handles:

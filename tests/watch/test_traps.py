@@ -1,0 +1,148 @@
+"""Loops in which tools that read gradients have gone wrong, and the test that holds for each.
+
+| trap | test |
+|---|---|
+| gradient accumulation, several losses | test_gradients: accumulated_over_micro_batches_and_several_losses |
+| GAN, several optimizers | test_gradients: of_a_gan_belong_to_each_networks_own_step, of_one_model_under_two_optimizers… |
+| double backward (gradient penalty) | here; its inner pass's δ: probe/test_forward: a_gradient_penaltys_inner_pass_is_not_the_losss_delta |
+| zero_grad(set_to_none=True), no gradient at all | here |
+| closures (LBFGS) | test_gradients: of_a_closure_are_those_of_its_first_evaluation |
+| GradScaler: fused, skipped steps; bf16 autocast | test_amp |
+| clipping, before and after | test_gradients: before_and_after_the_loop_clips_them, each_part_of_a_model_clipped_by_itself |
+| torch.compile | test_gradients: of_a_compiled_model_are_exact_and_delta_is_said_to_be_off |
+| DDP, FSDP2, a rank that dies | test_distributed |
+| MultiheadAttention, LSTM, GRU, tied weights, modules used twice | here |
+| sparse, complex and float64 parameters, frozen bases, parameters outside modules | test_gradients: of_every_kind_of_parameter |
+| modules added or thawed after `watch` | test_gradients: of_modules_that_join_and_thaw_while_it_trains |
+| copies and pickles of a watched model | here |
+| forked processes, a vanished directory, failures of its own, warnings that are errors | test_lifetime |
+| a full disk | stream/test_writer: a_full_disk_is_said_once_survived_and_told_in_the_recording |
+| in-place operations after a layer | probe/test_rows: an_in_place_activation_is_not_taken_for_the_layer |
+| host synchronisations | probe/test_cost |
+| thousands of parameters | here; the screen: ui/test_scale |
+| NaN that is dropped | probe/test_measure: nan_and_infinite_gradients…; test_amp: an_infinite_gradient_without… |
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import gradtui
+from tests.watch.recordings import Recording, close_to, gradient_norms, norm
+
+
+def test_a_gradient_penaltys_double_backward_counts_as_the_optimizer_sees_it(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    critic = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    optimizer = torch.optim.Adam(critic.parameters(), 0.01)
+    expected = []
+    with gradtui.watch(critic, optimizer, run_dir=tmp_path, every=1):
+        for _ in range(3):
+            optimizer.zero_grad()
+            x = torch.randn(16, 4, requires_grad=True)
+            out = critic(x)
+            (slope,) = torch.autograd.grad(out.sum(), x, create_graph=True)
+            torch.autograd.grad(out.sum(), list(critic.parameters()), create_graph=True)  # runs what hooks on parameters would see
+            (out.mean() + 10 * (slope.norm(dim=1) - 1).square().mean()).backward()
+            expected.append(gradient_norms(critic, ("0", "2")))
+            optimizer.step()
+    recording = Recording(tmp_path)
+    for step, layers in enumerate(expected):
+        for layer, value in layers.items():
+            assert recording.at(step, "grad_norm", layer) == close_to(value)
+
+
+def test_no_gradient_is_not_a_gradient_of_zero(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)])
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
+        for step in range(4):
+            optimizer.zero_grad(set_to_none=step != 2)  # only then the unused one keeps a gradient, of zeros
+            model[1 if step == 1 else 0](torch.randn(8, 4)).square().mean().backward()
+            optimizer.step()
+    recording = Recording(tmp_path)
+    assert [recording.at(step, "grad_norm", "1") is None for step in range(4)] == [True, False, False, True]
+    assert recording.at(2, "grad_norm", "1") == 0
+    assert recording.at(1, "grad_norm", "0") is None
+
+
+class Mixed(nn.Module):
+    """A tied embedding, attention, two recurrent layers, and a linear layer that is called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(11, 8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.lstm, self.gru = nn.LSTM(8, 8, batch_first=True), nn.GRU(8, 8, batch_first=True)
+        self.twice = nn.Linear(8, 8)
+        self.read_out = nn.Linear(8, 11, bias=False)
+        self.read_out.weight = self.embedding.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        z = self.embedding(tokens)
+        z = z + self.attention(z, z, z, need_weights=False)[0]
+        z = self.gru(self.lstm(z)[0])[0]
+        found: Tensor = self.read_out(self.twice(self.twice(z).tanh()))
+        return found
+
+
+def test_attention_recurrence_tied_weights_and_a_layer_used_twice(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, totals, expected = Mixed(), [], []
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
+        for _ in range(3):
+            optimizer.zero_grad()
+            tokens = torch.randint(11, (4, 6))
+            nn.functional.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten()).backward()
+            expected.append(gradient_norms(model, ("embedding", "lstm", "gru", "twice")))
+            totals.append(norm(*(parameter.grad for parameter in model.parameters())))
+            optimizer.step()
+    recording = Recording(tmp_path)
+    assert recording.end.reason == "finished", recording.end.error
+    for step, layers in enumerate(expected):
+        for layer, value in layers.items():
+            assert recording.at(step, "grad_norm", layer) == close_to(value), layer
+        assert recording.frames[step].total_norm == pytest.approx(totals[step], rel=1e-5), "a tied weight counts once"
+
+
+@pytest.mark.parametrize("how", ["copied", "pickled"])
+def test_copies_of_a_watched_model_work_and_are_not_watched(tmp_path: Path, how: str) -> None:
+    recordings = []
+    for copies in (False, True):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        x = torch.randn(8, 4)
+        with gradtui.watch(model, optimizer, run_dir=tmp_path / str(copies), every=1):
+            for _ in range(3):
+                if copies:
+                    twin = copy.deepcopy(model) if how == "copied" else pickle.loads(pickle.dumps(model))
+                    assert torch.equal(twin(x), model(x))
+                    (5 * twin(100 * x)).sum().backward()
+                optimizer.zero_grad()
+                model(x).square().mean().backward()
+                optimizer.step()
+        recordings.append(Recording(tmp_path / str(copies)))
+    for alone, beside in zip(*(recording.frames for recording in recordings), strict=True):
+        assert alone.delta_rms == beside.delta_rms
+        assert alone.grad_norm == beside.grad_norm
+
+
+def test_thousands_of_parameters_are_rows_by_module(tmp_path: Path) -> None:
+    model = nn.Sequential(*[nn.Linear(2, 2) for _ in range(1500)])
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
+        for _ in range(2):
+            sum(layer(torch.ones(1, 2)).sum() for layer in model).backward()
+            optimizer.step()
+    recording = Recording(tmp_path)
+    assert len(recording.hellos[0].layers) == 1500
+    assert recording.at(1, "grad_norm", "1499") is not None
