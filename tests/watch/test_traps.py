@@ -101,7 +101,7 @@ def test_attention_recurrence_tied_weights_and_a_layer_used_twice(tmp_path: Path
         for _ in range(3):
             optimizer.zero_grad()
             tokens = torch.randint(11, (4, 6))
-            nn.functional.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten()).backward()
+            nn.functional.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten()).backward()  # type: ignore[no-untyped-call]
             expected.append(gradient_norms(model, ("embedding", "lstm", "gru", "twice")))
             totals.append(norm(*(parameter.grad for parameter in model.parameters())))
             optimizer.step()
