@@ -16,6 +16,7 @@ import hashlib
 import math
 import multiprocessing
 import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -180,6 +181,12 @@ def _code() -> bytes:
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).digest()
 
 
+def _commit() -> str:
+    """The commit that is checked out, and whether files differ from it; empty outside a repository."""
+    git = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=7"], cwd=HERE, capture_output=True, text=True, check=False)
+    return git.stdout.strip()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", action="append", metavar="SCENARIO", help="this scenario (may be repeated); default: all")
@@ -189,13 +196,14 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--output", type=Path, default=TABLE)
     arguments = parser.parse_args()
+    commit = _commit()  # now: while it trains, another may be checked out
     cells = [c for c in read() if c.scenario in (arguments.only or [c.scenario]) and c.fix in (arguments.fix or [c.fix])]
     found: dict[Cell, dict[int, Outcome | str]] = {cell: {} for cell in cells}
     for count, (cell, seed, outcome) in enumerate(measure_all(cells, arguments.seeds, arguments.jobs, arguments.cache), start=1):
         found[cell][seed] = outcome
         said = outcome if isinstance(outcome, str) else f"score {outcome.score:.2f}"
         print(f"{count}/{len(cells) * len(arguments.seeds)}  {cell.scenario} {cell.fix} seed {seed}: {said}", file=sys.stderr, flush=True)
-    report = effects_table.report(found, arguments.seeds)
+    report = effects_table.report(found, arguments.seeds, commit)
     arguments.output.write_text(report.markdown, encoding="utf-8")
     print("\n".join(report.complaints) or "every score is as expected")
     return 1 if report.complaints else 0

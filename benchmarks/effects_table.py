@@ -39,7 +39,7 @@ class Report:
     complaints: list[str]
 
 
-def report(found: Mapping[Cell, Mapping[int, Outcome | str]], seeds: Sequence[int]) -> Report:
+def report(found: Mapping[Cell, Mapping[int, Outcome | str]], seeds: Sequence[int], commit: str = "") -> Report:
     """`found` has, for each cell and seed, an outcome, or a text that says why there is none."""
     sections: list[str] = []
     complaints: list[str] = []
@@ -56,6 +56,7 @@ def report(found: Mapping[Cell, Mapping[int, Outcome | str]], seeds: Sequence[in
             rows.append(_row(cell, outcomes, problem))
         sections.append("\n".join([f"## {name}", "", COLUMNS, RULE, *rows, ""]))
     summary = f"{trainings} trainings, {len(found)} cells, {len(found) - unexpected} as expected."
+    summary += f" Begun at commit {commit}." if commit else ""
     head = HEAD.format(seeds=", ".join(map(str, seeds)), summary=summary)
     return Report("\n".join([head, *sections]), complaints)
 
