@@ -27,7 +27,7 @@ def flags(warnings: Mapping[str, Warning]) -> dict[str, str]:
 
 def worst_first(warnings: Mapping[str, Warning]) -> list[Warning]:
     """The open warnings, the most severe first and of those the newest."""
-    newest_first = reversed(warnings.values())
+    newest_first = reversed(list(warnings.values()))
     return sorted(newest_first, key=lambda warning: -SEVERITIES.index(warning.severity))
 
 
