@@ -16,13 +16,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from gradtui.lab import data, models, toggles
+from gradtui.lab import data, models
 from gradtui.lab.critic import Critic
-from gradtui.lab.errors import SettingError
+from gradtui.lab.declaration import Declaration
 from gradtui.lab.families import resolved
 from gradtui.lab.learner import Learner, Measured
 from gradtui.lab.models.gan import GENERATOR
 from gradtui.lab.scenario import Scenario
+from gradtui.lab.session import set_toggle
 from gradtui.stream.events import Layer, Value
 
 PROJECTIONS = 32
@@ -97,19 +98,14 @@ class GanSession:
 
     def set(self, key: str, value: Value) -> tuple[Value, str]:
         """Bring a toggle into force between two steps; returns the value as kept and a note. Raises SettingError."""
-        value = toggles.check(self.scenario, key, value)
-        toggle = toggles.declared(key)
-        before, self.settings[key] = self.settings[key], value
-        if not toggle.live:
-            return value, "in force at the next restart"
-        try:
-            note = toggle.apply(self.critic, self.settings)
-            if key in OF_BOTH:
-                toggle.apply(self.generator, self.settings)
-        except SettingError:
-            self.settings[key] = before
-            raise
-        return value, "; ".join(filter(None, (note, "on critic and generator" if key in OF_BOTH else "on the critic")))
+        return set_toggle(self.scenario, self.settings, key, value, self._apply)
+
+    def _apply(self, toggle: Declaration) -> str:
+        note = toggle.apply(self.critic, self.settings)
+        if toggle.key not in OF_BOTH:
+            return _joined(note, "on the critic")
+        toggle.apply(self.generator, self.settings)
+        return _joined(note, "on critic and generator")
 
     def _train_critic(self, *, measure: bool) -> Measured | None:
         real, _ = next(self._batches)
@@ -124,6 +120,10 @@ class GanSession:
 
     def _noise(self, count: int) -> Tensor:
         return torch.randn(count, self._latent, generator=self._random, device=self._random.device)
+
+
+def _joined(note: str, where: str) -> str:
+    return f"{note}; {where}" if note else where
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from gradtui.lab import data, models, objective, toggles
+from gradtui.lab.declaration import Declaration
 from gradtui.lab.errors import SettingError
 from gradtui.lab.families import is_own
 from gradtui.lab.learner import Learner, Measured
@@ -67,13 +68,23 @@ class Session:
 
     def set(self, key: str, value: Value) -> tuple[Value, str]:
         """Bring a toggle into force between two steps; returns the value as kept and a note. Raises SettingError."""
-        value = toggles.check(self.scenario, key, value)
-        toggle = toggles.declared(key)
-        before, self.settings[key] = self.settings[key], value
-        if not toggle.live:
-            return value, "in force at the next restart"
-        try:
-            return value, toggle.apply(self.learner, self.settings)
-        except SettingError:
-            self.settings[key] = before
-            raise
+        return set_toggle(self.scenario, self.settings, key, value, lambda toggle: toggle.apply(self.learner, self.settings))
+
+
+def set_toggle(
+    scenario: Scenario, settings: dict[str, Value], key: str, value: Value, apply: Callable[[Declaration], str]
+) -> tuple[Value, str]:
+    """Keep a toggle's value in `settings` and, where it is live, `apply` it, which returns a note; a refusal leaves all as it was.
+
+    Returns the value as kept, and the note. Raises SettingError.
+    """
+    value = toggles.check(scenario, key, value)
+    toggle = toggles.declared(key)
+    before, settings[key] = settings[key], value
+    if not toggle.live:
+        return value, "in force at the next restart"
+    try:
+        return value, apply(toggle)
+    except SettingError:
+        settings[key] = before
+        raise
