@@ -28,6 +28,10 @@ def parameters_of(optimizer: Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
+def updates(optimizer: Optimizer, model: nn.Module) -> bool:
+    return not set(parameters_of(optimizer)).isdisjoint(model.parameters())
+
+
 def with_outsiders(models: Mapping[str, nn.Module], optimizers: Sequence[Optimizer]) -> dict[str, nn.Module]:
     """The models, and one more that owns the parameters that only an optimizer knows, if there are any."""
     inside = {parameter for model in models.values() for parameter in model.parameters()}
@@ -53,8 +57,7 @@ def labels(models: Mapping[str, nn.Module], optimizers: Sequence[Optimizer]) -> 
     """A name for each optimizer: the network's that it updates, where it updates one of several, else its class's."""
     found: list[str] = []
     for optimizer in optimizers:
-        own = set(parameters_of(optimizer))
-        updated = [group for group, model in models.items() if group and not own.isdisjoint(model.parameters())]
+        updated = [group for group, model in models.items() if group and updates(optimizer, model)]
         name = updated[0] if len(updated) == 1 else type(optimizer).__name__
         found.append(name if name not in found else f"{name} {len(found) + 1}")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from gradtui.stream import run_directory
 from gradtui.stream.run_directory import RunDirectory, RunError
-from gradtui.watching import ranks
+from gradtui.watching import ownership, ranks
 from gradtui.watching.meter import Meter
 from gradtui.watching.run import Run, complain
 
@@ -56,14 +56,15 @@ def watch(
     nowhere to record, it warns and watches nothing. An optimizer is watched by one run at a time: the former is closed. Raises
     TypeError and ValueError for arguments that are not as described.
     """
-    models = {"": model} if isinstance(model, nn.Module) else dict(model)
-    optimizers = [_that_steps(one) for one in ([optimizer] if isinstance(optimizer, Optimizer) else optimizer)]
-    _check(models, optimizers)
+    models, optimizers = _networks(model), _optimizers(optimizer)
     check_options(rate, every, share)
-    for found in {_watched.get(one) for one in optimizers}:
-        if found is not None and (former := found()) is not None:
+    for one in optimizers:
+        # Not a set of the references: one whose run is gone cannot be hashed.
+        if (found := _watched.get(one)) is not None and (former := found()) is not None:
             former.close()
-    label = name or Path(sys.argv[0]).stem or "watched"
+    if not any(ownership.updates(one, network) for one in optimizers for network in models.values()):
+        complain("gradtui: the optimizer updates no parameter of the model; it was made for another one")
+    label = name or _script()
     meter = Meter(1.0 if every else share, 1 / rate)
     together = ranks.find()
     records = together is None or together.rank == 0
@@ -81,28 +82,50 @@ def _make_directory(name: str, where: Path | None) -> RunDirectory | None:
         return None
 
 
+def _script() -> str:
+    """What the program is called: a package that was started by `python -m` by its own name."""
+    path = Path(sys.argv[0])
+    stem = path.parent.name if path.stem == "__main__" else path.stem
+    return "watched" if not stem or stem.startswith("-") else stem
+
+
+def _networks(model: nn.Module | Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    if not isinstance(model, nn.Module | Mapping):
+        hint = "; several networks go by name: {'critic': …, 'generator': …}" if isinstance(model, Sequence) else ""
+        raise TypeError(f"model is a {type(model).__name__}; it is an nn.Module, or several by name{hint}")
+    models = {"": model} if isinstance(model, nn.Module) else dict(model)
+    for one in models.values():
+        if not isinstance(one, nn.Module):
+            raise TypeError(f"model holds a {type(one).__name__}; it is an nn.Module, or several by name")
+    if not models:
+        raise ValueError("there is no model to watch")
+    return models
+
+
+def _optimizers(optimizer: Optimizer | Sequence[Optimizer]) -> list[Optimizer]:
+    if not isinstance(optimizer, Optimizer | Iterable) and not isinstance(getattr(optimizer, "optimizer", None), Optimizer):
+        raise TypeError(f"optimizer is a {type(optimizer).__name__}; it is a torch.optim.Optimizer, or a list of them")
+    listed = list(optimizer) if isinstance(optimizer, Iterable) else [optimizer]
+    optimizers = [_that_steps(one) for one in listed]
+    for one in optimizers:
+        if not isinstance(one, Optimizer):
+            raise TypeError(f"optimizer holds a {type(one).__name__}; it is a torch.optim.Optimizer, or a list of them")
+    if not optimizers:
+        raise ValueError("there is no optimizer to watch")
+    return optimizers
+
+
 def _that_steps(optimizer: Optimizer) -> Optimizer:
     """The optimizer inside those that libraries put around it (Accelerate's, Lightning's): only its step is sure to be made."""
     inner = getattr(optimizer, "optimizer", None)
     return _that_steps(inner) if isinstance(inner, Optimizer) else optimizer
 
 
-def _check(models: Mapping[str, nn.Module], optimizers: Sequence[Optimizer]) -> None:
-    for model in models.values():
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"model holds a {type(model).__name__}; it is an nn.Module, or several by name")
-    for one in optimizers:
-        if not isinstance(one, Optimizer):
-            raise TypeError(f"optimizer holds a {type(one).__name__}; it is a torch.optim.Optimizer, or a list of them")
-    if not optimizers or not models:
-        raise ValueError("there is no model or no optimizer to watch")
-
-
 def check_options(rate: float = 1.0, every: int | None = None, share: float = 1.0, **others: object) -> None:
     """Of the keyword arguments of `watch`, those that can be out of range. Raises ValueError."""
-    if not rate > 0:
-        raise ValueError(f"rate is {rate}; it is frames a second, above 0")
-    if every is not None and every < 1:
-        raise ValueError(f"every is {every}; it is a number of steps, at least 1")
-    if not 0 < share <= 1:
-        raise ValueError(f"share is {share}; it is above 0 and at most 1")
+    if not isinstance(rate, int | float) or not rate > 0:
+        raise ValueError(f"rate is {rate!r}; it is frames a second, above 0")
+    if every is not None and (not isinstance(every, int) or every < 1):
+        raise ValueError(f"every is {every!r}; it is a whole number of steps, at least 1")
+    if not isinstance(share, int | float) or not 0 < share <= 1:
+        raise ValueError(f"share is {share!r}; it is above 0 and at most 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -193,9 +194,50 @@ def test_nowhere_to_record_is_a_warning(tmp_path: Path) -> None:
     assert len(optimizer._optimizer_step_pre_hooks) == 0
 
 
+def test_an_optimizer_is_watched_again_after_its_run_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with pytest.warns(UserWarning, match="cannot record"):
+        gradtui.watch(model, optimizer, run_dir=tmp_path)  # nobody keeps this run
+    gc.collect()
+    with gradtui.watch(model, optimizer, run_dir=tmp_path / "again", every=1) as run:
+        train(model, optimizer, 2, run)
+    assert len(Recording(tmp_path / "again").frames) == 2
+
+
+def test_an_optimizer_of_another_model_is_warned_of(tmp_path: Path) -> None:
+    optimizer = torch.optim.SGD(network().parameters(), 0.01)
+    with pytest.warns(UserWarning, match="no parameter of the model"):
+        gradtui.watch(network(), optimizer, run_dir=tmp_path).close()
+
+
+@pytest.mark.parametrize(
+    ("argv", "name"), [("train.py", "train"), ("/x/pkg/__main__.py", "pkg"), ("-c", "watched"), ("", "watched"), ("-m", "watched")]
+)
+def test_a_run_is_called_after_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: str, name: str) -> None:
+    monkeypatch.setattr(sys, "argv", [argv])
+    model = network()
+    gradtui.watch(model, torch.optim.SGD(model.parameters(), 0.01), run_dir=tmp_path).close()
+    assert Recording(tmp_path).hellos[0].run == name
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"every": 0}, "every is 0"), ({"rate": 0.0}, "rate is 0"), ({"share": 2.0}, "share is 2"), ({"optimizer": "adam"}, "holds a str")],
+    [
+        ({"every": 0}, "every is 0"),
+        ({"every": 2.5}, "every is 2.5"),
+        ({"every": "10"}, "every is '10'"),
+        ({"rate": 0.0}, "rate is 0"),
+        ({"share": 2.0}, "share is 2"),
+        ({"optimizer": "adam"}, "holds a str"),
+        ({"optimizer": None}, "optimizer is a NoneType"),
+        ({"optimizer": nn.Linear(1, 1)}, "optimizer is a Linear"),
+        ({"optimizer": []}, "no optimizer"),
+        ({"model": None}, "model is a NoneType"),
+        ({"model": [nn.Linear(1, 1)]}, "model is a list; .* go by name"),
+        ({"model": {}}, "no model"),
+    ],
 )
 def test_arguments_that_cannot_be_right_are_refused(arguments: dict[str, object], message: str) -> None:
     model = network()
