@@ -40,6 +40,18 @@ _NORM_NAME = re.compile(r"(Batch|Layer|Group|Instance|RMS)_?Norm(\dd)?$")
 _NOT_ELEMENTWISE = (nn.MultiheadAttention, nn.GLU, nn.Softmax, nn.Softmin, nn.Softmax2d, nn.LogSoftmax)
 
 
+_PUT_OVER = ("FSDP", "Parametrized")
+"""What sharding, and parametrizing (weight normalisation, say), put before the name of the class that they derive from a module's own."""
+
+
+def class_name(module: nn.Module) -> str:
+    """The name of the class that the network was written with."""
+    kind = type(module)
+    while own := [base for base in kind.__bases__ if kind.__name__ in [over + base.__name__ for over in _PUT_OVER]]:
+        kind = own[0]
+    return kind.__name__
+
+
 def is_normalisation(module: nn.Module) -> bool:
     known = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
     return isinstance(module, known) or _NORM_NAME.search(type(module).__name__) is not None

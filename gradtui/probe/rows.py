@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import is_parametrized
 
-from gradtui.probe.kinds import is_activation, is_cell, is_normalisation, is_opaque
+from gradtui.probe.kinds import class_name, is_activation, is_cell, is_normalisation, is_opaque
 from gradtui.probe.trace import Call, Key, Trace
 from gradtui.stream.events import Layer
 
@@ -170,7 +170,7 @@ class _Finder:
         source = self._source.get(module, module) if visible else None
         layer = Layer(
             name=self._names[module],
-            kind=type(module).__name__,
+            kind=class_name(module),
             shape=_weight_shape(module, self._own[module]),
             frozen=not any(parameter.requires_grad for owner in owners for parameter in self._own.get(owner, [])),
             group=group,

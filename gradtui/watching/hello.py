@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gradtui import __version__
+from gradtui.probe.kinds import class_name
 from gradtui.stream.events import Hello, Layer, Toggle
 
 
@@ -33,7 +34,7 @@ def make_hello(
         scenario={
             "name": name,
             "watched": True,
-            "networks": {group or "model": type(model).__name__ for group, model in models.items()},
+            "networks": {group or "model": class_name(model) for group, model in models.items()},
             "optimizers": [type(optimizer).__name__ for optimizer in optimizers],
             "delta": forward,
         },

@@ -154,6 +154,7 @@ def test_a_parametrized_weight_stays_with_its_layer() -> None:
     x = torch.randn(5, 3)
     probe = probed(model, lambda: model(x).mean())
     assert [(layer.name, layer.shape, layer.parameters) for layer in probe.layers] == [("0", [4, 3], 4 + 4 + 12), ("1", [2, 4], 10)]
+    assert probe.layers[0].kind == "Linear"
     assert column(probe, take_frame(probe, model, lambda: model(x).mean()), "0")["delta_rms"] is not None
 
 

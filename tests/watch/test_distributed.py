@@ -41,6 +41,7 @@ def test_one_recording_of_the_whole_models_gradients(tmp_path: Path, how: str) -
     recording = Recording(tmp_path / "run")
     assert [frame.step for frame in recording.frames] == list(range(STEPS))
     assert len(recording.hellos) == 1
+    assert [layer.kind for layer in recording.hellos[0].layers] == ["Linear"] * 3
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
     for step in range(STEPS):
