@@ -98,6 +98,8 @@ def describe(tensors: Sequence[Tensor | None], batch: Batch, limit: Limit) -> De
     chosen = members_of(tensors, batch)
     if limit is None:
         limit = torch.finfo(chosen[0].dtype).tiny
+    elif isinstance(limit, Tensor):
+        limit = limit.to(chosen[0].device)
     packing = batch.packing
     if packing is None:
         described = [_describe_whole(tensor, limit) for tensor in chosen]

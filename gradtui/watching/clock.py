@@ -23,6 +23,8 @@ from gradtui.watching.meter import Meter
 _CLIPPED_BY = 2
 """Clipping by norm raises a tensor's version by 1, by value by 2. A new gradient in the same tensor raises it further."""
 
+_SMALLEST_HALF = torch.finfo(torch.float16).tiny
+
 
 class Owner(Protocol):
     """What a clock tells, and asks, its run."""
@@ -206,7 +208,7 @@ class Clock:
         started = meter.now()
         self._norms_took = None
         if self.armed or self._steps >= self._norms_due:
-            self.probe.measure_gradients()
+            self.probe.measure_gradients(self._limit() if self.armed else None)
             self._measured, self._norms_due = True, self._steps + meter.stride
         self._norms_took = meter.spend(started)
 
@@ -263,6 +265,13 @@ class Clock:
         self._forget_measurement()
         self.skipped += 1
         self.probe.start_over_at_next_forward()
+
+    def _limit(self) -> float | Tensor | None:
+        """Under what the gradients as they stand were subnormal in float16, for which alone there are scalers; None: none is in use."""
+        if (scale := getattr(self.scaler, "_scale", None)) is None:
+            return None
+        still_scaled = getattr(self.optimizer, "grad_scale", None) is not None
+        return _SMALLEST_HALF if still_scaled else _SMALLEST_HALF / scale
 
     def _scaling(self) -> Scaling | None:
         """What a scaler has told the optimizer: a fused one unscales the gradients, and leaves a step out, by itself."""

@@ -67,6 +67,26 @@ def test_gradients_and_deltas_are_unscaled(tmp_path: Path, fused: bool, clipped:
 
 @pytest.mark.parametrize("fused", [False, True], ids=["unscaled by the scaler", "unscaled by a fused optimizer"])
 @pytest.mark.parametrize("clipped", [False, True], ids=["not clipped", "clipped"])
+def test_subnormal_is_what_was_so_in_float16_under_the_scale(tmp_path: Path, fused: bool, clipped: bool) -> None:
+    model = nn.Linear(4, 2, bias=False)
+    optimizer = torch.optim.AdamW(model.parameters(), 0.01, fused=fused)
+    scaler = torch.amp.GradScaler("cpu", init_scale=SCALE)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
+        for _ in range(2):
+            optimizer.zero_grad()
+            scaler.scale(model(torch.randn(5, 4)).sum()).backward()
+            assert model.weight.grad is not None
+            model.weight.grad.copy_(torch.tensor([[2.0**-15] * 3 + [0], [2.0**-13] * 4]))  # as it leaves the backward pass
+            if clipped:
+                scaler.unscale_(optimizer)
+                clip_grad_norm_(model.parameters(), 1e-9)
+            scaler.step(optimizer)
+            scaler.update()
+    assert Recording(tmp_path).at(1, "grad_subnormal", "Linear") == 3 / 8
+
+
+@pytest.mark.parametrize("fused", [False, True], ids=["unscaled by the scaler", "unscaled by a fused optimizer"])
+@pytest.mark.parametrize("clipped", [False, True], ids=["not clipped", "clipped"])
 def test_a_step_left_out_is_counted_and_no_alarm(tmp_path: Path, fused: bool, clipped: bool) -> None:
     model = network()
     optimizer = torch.optim.AdamW(model.parameters(), 0.01, fused=fused)
