@@ -32,6 +32,11 @@ def _screen_flags(command: Callable[..., int]) -> Callable[..., int]:
     return ascii(mouse(command))
 
 
+_device_flag = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="auto: the first GPU, if there is one."
+)
+
+
 def _headless_flags(command: Callable[..., int]) -> Callable[..., int]:
     headless = click.option("--headless", is_flag=True, help="Print instead of drawing a screen.")
     json = click.option("--json", is_flag=True, help="With --headless: every event and warning as a line of JSON.")
@@ -75,7 +80,7 @@ def cli(context: click.Context) -> int:
 @click.argument("scenario", shell_complete=types.scenarios)
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="Stop after N steps. On the screen: go on until you leave.")
 @click.option("--seed", type=click.IntRange(0, 2**53 - 1), metavar="S", help="Seed of the weights and the batches.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@_device_flag
 @click.option("--set", multiple=True, shell_complete=types.settings, metavar="KEY=VALUE", help="A toggle's value from the start.")
 @click.option("--at", multiple=True, metavar="STEP:KEY=VALUE", help="A toggle's value from a step on.")
 @click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="Toggles and expectations, one a line.")
@@ -126,11 +131,12 @@ def replay(run: str, headless: bool, json: bool) -> int:
 @click.option(
     "--from", "start", type=types.first_step, metavar="STEP|start", help="Try fixes from this step on, not from where the warning opened."
 )
-def doctor(patient: str, json: bool, seeds: int, steps: int, start: int | None) -> int:
+@_device_flag
+def doctor(patient: str, json: bool, seeds: int, steps: int, start: int | None, device: str) -> int:
     """Try every fix of a sick training, and rank them by what they did."""
     from gradtui import cli_doctor
 
-    return cli_doctor.run(patient, json=json, seeds=seeds, steps=steps, start=start)
+    return cli_doctor.run(patient, json=json, seeds=seeds, steps=steps, start=start, device=device)
 
 
 @cli.command()

@@ -25,10 +25,10 @@ from gradtui.stream.events import encode
 NOTHING = "nothing"
 
 
-def run(name: str, *, json: bool, seeds: int, steps: int, start: int | None) -> int:
-    """`gradtui doctor`; returns the exit code."""
+def run(name: str, *, json: bool, seeds: int, steps: int, start: int | None, device: str) -> int:
+    """`gradtui doctor`; returns the exit code. Raises SettingError."""
     patient = admit(name)
-    plan = Plan(seeds=seeds, steps=steps, start=start)
+    plan = Plan(seeds=seeds, steps=steps, start=start, device=device)
     with tempfile.TemporaryDirectory(prefix="gradtui-doctor-") as directory, exits.interruptible(), Workers(cores()) as workers:
         try:
             _see(workers, patient, plan, Path(directory), _Json() if json else _Text(patient))
@@ -100,7 +100,7 @@ class _Text:
 
 def report(diagnosis: Diagnosis, rankings: Sequence[Ranking]) -> str:
     """What was found, and a table for each question."""
-    lines = [f"{inert(diagnosis.patient)}, seed {diagnosis.seed}, at step {diagnosis.step}"]
+    lines = [f"{inert(diagnosis.patient)}, seed {diagnosis.seed}, at step {diagnosis.step}, on {inert(diagnosis.device)}"]
     lines += [f"  {short(warning)}" for warning in diagnosis.warnings] or ["  no warning is open there"]
     for ranking in rankings:
         lines += ["", *_table(diagnosis, ranking)]

@@ -68,8 +68,9 @@ def test_json_has_the_diagnosis_every_trial_and_a_ranking_for_each_question_the_
 
 
 def test_text_narrates_on_stderr_and_prints_the_tables(tmp_path: Path, dead: Path) -> None:
-    found = gradtui(tmp_path, "doctor", dead, "--seeds", "2", "--steps", "8", "--from", "start")
+    found = gradtui(tmp_path, "doctor", dead, "--seeds", "2", "--steps", "8", "--from", "start", "--device", "cpu")
     assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines()[0].endswith("seed 5, at step 0, on cpu")
     assert "Would it have prevented? In force from the first step" in found.stdout
     assert "Does it rescue" not in found.stdout
     assert "  nothing  " in found.stdout
@@ -119,6 +120,8 @@ def dies(): os._exit(7)
         (["doctor", "."], 4, "is not a run directory"),
         (["doctor", "dead-relu", "--from", "later"], 2, "later is not a step's number, or start"),
         (["doctor", "dead-relu", "--seeds", "0"], 2, "0 is not in the range"),
+        (["doctor", "dead-relu", "--device", "gpu"], 2, "'gpu' is not one of 'auto', 'cpu', 'cuda'"),
+        (["doctor", "dead-relu", "--device", "cuda"], 2, "gradtui: device is cuda, and torch finds no CUDA device here; it is auto or cpu"),
         (["doctor", "fails.toml"], 2, "mine:fails failed: RuntimeError: no \\x1b[31mway"),
         (["doctor", "dies.toml"], 3, "dies.toml: the training failed: a worker ended with exit code 7"),
     ],
@@ -128,7 +131,7 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "mine.py").write_text(MINE)
     for name in ("fails", "dies"):
         (tmp_path / f"{name}.toml").write_text(BROKEN.format(name))
-    found = gradtui(tmp_path, *words)
+    found = gradtui(tmp_path, *words, CUDA_VISIBLE_DEVICES="")
     assert found.returncode == code
     assert found.stdout == ""
     assert said in found.stderr.splitlines()[-1]

@@ -59,7 +59,7 @@ class Outcomes:
         self._steps = patient.scenario.steps
         self._cell = next((cell for cell in read() if cell.scenario == patient.name), None)
 
-    def map(self, tasks: Sequence[Task]) -> Iterator[Found | Trial | Failed]:
+    def map(self, tasks: Sequence[Task], at_most: int | None = None) -> Iterator[Found | Trial | Failed]:
         for task in tasks:
             found = outcome(self._do, task)
             if isinstance(task, Try) and isinstance(found, Failed):

@@ -1,7 +1,8 @@
 """A training between two steps, whole: taken, kept in a file, and gone on with in another process, bit for bit on a CPU.
 
 The network is built anew under the toggles as they stood and given its tensors back; the batches are dealt again up to
-the one that is next. Nothing of a user's own network is pickled but its tensors.
+the one that is next. Nothing of a user's own network is pickled but its tensors. All that is kept lies on the CPU, so that
+it can be gone on with on any device; only the random numbers that a device draws itself cannot be another device's.
 """
 
 from __future__ import annotations
@@ -28,31 +29,44 @@ class Checkpoint:
     seed: int
     step: int
     learners: list[LearnerState]
+    device: str
+    """The kind of device that it was taken on: `cpu` or `cuda`."""
     generators: list[Tensor]
     random: Tensor
     """The state of torch's global generator."""
+    device_random: Tensor | None
+    """That of the GPU's own global generator; None: it was on the CPU."""
 
 
 def take(session: Training, seed: int) -> Checkpoint:
     """The session as it stands; sharing nothing with it."""
+    device = session.learners[0].device
     return Checkpoint(
         scenario=session.scenario,
         settings=dict(session.settings),
         seed=seed,
         step=session.step,
         learners=[learner.state() for learner in session.learners],
+        device=device.type,
         generators=[generator.get_state() for generator in session.generators],
         random=torch.get_rng_state(),
+        device_random=torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     )
 
 
-def resume(kept: Checkpoint) -> Training:
-    """A session that goes on as the one that was kept would have, on the CPU."""
-    session = begin(kept.scenario, kept.settings, kept.seed, torch.device("cpu"))
+def resume(kept: Checkpoint, device: torch.device) -> Training:
+    """A session that goes on as the one that was kept would have. On another kind of device it draws other random numbers there:
+    their generators begin anew, seeded by the seed and the step."""
+    session = begin(kept.scenario, kept.settings, kept.seed, device)
     session.pass_over(kept.step)
     for learner, state in zip(session.learners, kept.learners, strict=True):
         learner.load(state)
     for generator, random in zip(session.generators, kept.generators, strict=True):
-        generator.set_state(random)
+        if device.type == kept.device:
+            generator.set_state(random)
+        else:
+            generator.manual_seed(kept.seed + kept.step)
     torch.set_rng_state(kept.random)
+    if device.type == "cuda" and kept.device_random is not None:
+        torch.cuda.set_rng_state(kept.device_random, device)
     return session

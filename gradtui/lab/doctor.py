@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Protocol
@@ -30,6 +30,9 @@ DIGITS = 3
 """Significant digits by which losses are ranked: what differs after them is noise, and the warnings decide."""
 ALIKE = 0.005
 """Two losses this near each other, as a share, are the same."""
+ON_ONE_GPU = 8
+"""Trainings side by side on one GPU. Small networks are bound by their launches, a core's work each, so several gain; but each
+process has a CUDA context of its own, some half a GiB, and the GPU takes them by turns."""
 
 
 class Find(Struct, frozen=True, kw_only=True):
@@ -39,6 +42,8 @@ class Find(Struct, frozen=True, kw_only=True):
     seed: int
     until: int | None
     path: str
+    device: str = "cpu"
+    """`auto`, `cpu` or `cuda`, as `gradtui run` means them."""
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -48,6 +53,8 @@ class Found(Struct, frozen=True, kw_only=True):
     """Steps taken."""
     settings: dict[str, Value]
     open: list[Warning]
+    device: str = "cpu"
+    """What it was trained on, as a run's `hello` has it."""
 
 
 class Try(Struct, frozen=True, kw_only=True):
@@ -59,6 +66,7 @@ class Try(Struct, frozen=True, kw_only=True):
     seed: int
     steps: int
     path: str = ""
+    device: str = "cpu"
 
 
 Task = Find | Try
@@ -67,7 +75,8 @@ Task = Find | Try
 class Does(Protocol):
     """Who does tasks: workers side by side, or one process, one task after the other."""
 
-    def map(self, tasks: Sequence[Task]) -> Iterator[Found | Trial | Failed]: ...
+    def map(self, tasks: Sequence[Task], at_most: int | None = None) -> Iterator[Found | Trial | Failed]:
+        """What each task came to; `at_most` so many are done at once."""
 
 
 class Trial(Struct, frozen=True, kw_only=True, tag_field="type", tag="trial"):
@@ -135,6 +144,8 @@ class Diagnosis(Struct, frozen=True, kw_only=True, tag_field="type", tag="diagno
     fixes: list[Fix]
     trials: int
     """How many there will be."""
+    device: str = "cpu"
+    """What they run on, as a run's `hello` has it."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -145,6 +156,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Of each trial."""
     start: int | None
     """The step to rescue from; None: where the warning opened. 0: only prevention is asked for."""
+    device: str = "cpu"
+    """`auto`, `cpu` or `cuda`."""
 
 
 class TrainingFailedError(Exception):
@@ -161,12 +174,17 @@ def examine(workers: Does, patient: Patient, plan: Plan, directory: Path) -> Dia
         if patient.ill_from is None:
             return None
         until = patient.ill_from + 1
-    (found,) = _find(workers, [Find(patient=patient, seed=patient.seed, until=until, path=_path(directory, patient.seed))])
+
+    def find(seeds: Sequence[int], until: int | None, at_most: int | None) -> list[Found]:
+        tasks = [Find(patient=patient, seed=seed, until=until, path=_path(directory, seed), device=plan.device) for seed in seeds]
+        return _found(workers.map(tasks, at_most))
+
+    (found,) = find([patient.seed], until, 1)
     sick = [warning for warning in found.open if warning.severity in DISEASES]
     if not sick and until is None:
         return None
     seeds = list(range(patient.seed, patient.seed + plan.seeds))
-    _find(workers, [Find(patient=patient, seed=seed, until=found.step, path=_path(directory, seed)) for seed in seeds[1:]])
+    find(seeds[1:], found.step, _at_once(found.device))
     suggested: list[Fix] = [{suggestion.toggle: suggestion.value} for warning in sick for suggestion in warning.try_]
     fixes = candidates(patient.scenario, found.settings, suggested)
     questions = [RESCUE, PREVENT] if found.step else [PREVENT]
@@ -180,6 +198,7 @@ def examine(workers: Does, patient: Patient, plan: Plan, directory: Path) -> Dia
         questions=questions,
         fixes=fixes,
         trials=len(seeds) * len(questions) * (len(fixes) + 1),
+        device=found.device,
     )
 
 
@@ -197,12 +216,13 @@ def treat(workers: Does, patient: Patient, plan: Plan, diagnosis: Diagnosis, dir
             seed=seed,
             steps=plan.steps,
             path=_path(directory, seed) if question == RESCUE else "",
+            device=plan.device,
         )
         for seed in diagnosis.seeds
         for question in diagnosis.questions
         for fix in ({}, *diagnosis.fixes)
     ]
-    for task, done in zip(tasks, workers.map(tasks), strict=True):
+    for task, done in zip(tasks, workers.map(tasks, _at_once(diagnosis.device)), strict=True):
         if isinstance(done, Failed):
             yield Trial(question=task.question, fix=task.fix, seed=task.seed, error=done.error)
         else:
@@ -226,7 +246,7 @@ def _rows(diagnosis: Diagnosis, question: str, trials: Sequence[Trial]) -> list[
     return [_row(rank, of_fix, nothing, chance) for rank, of_fix in enumerate(ordered, start=1)]
 
 
-def _key(trials: list[Trial]) -> tuple[bool, int, float, float, float]:
+def _key(trials: list[Trial]) -> tuple[bool, int, float, float, float, float]:
     finite = [trial for trial in trials if math.isfinite(trial.loss)]
     return (
         any(trial.error for trial in trials),
@@ -277,9 +297,14 @@ def _rounded(loss: float) -> float:
     return float(f"{loss:.{DIGITS}g}")
 
 
-def _find(workers: Does, tasks: list[Find]) -> list[Found]:
+def _at_once(device: str) -> int | None:
+    """How many trainings go side by side on `device`; None: as many as there are workers."""
+    return ON_ONE_GPU if device.startswith("cuda") else None
+
+
+def _found(results: Iterable[Found | Trial | Failed]) -> list[Found]:
     found = []
-    for done in workers.map(tasks):
+    for done in results:
         if isinstance(done, Failed):
             raise SettingError(done.error) if done.refused else TrainingFailedError(done.error)
         assert isinstance(done, Found)

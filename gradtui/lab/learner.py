@@ -73,7 +73,7 @@ class Learner:
         for parameter in self._parameters:
             parameter.grad = None
         scale = precision.loss_scale(self._settings)
-        with precision.autocast(self._settings, self._parameters[0].device):
+        with precision.autocast(self._settings, self.device):
             loss = compute_loss()
         (loss * scale if scale != 1 else loss).backward()  # type: ignore[no-untyped-call]
         precision.unscale(self._parameters, scale)
@@ -104,6 +104,11 @@ class Learner:
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self._parameters[0].device
+
     def state(self) -> LearnerState:
         """All that its next update depends on beside the settings, copied."""
         names: dict[Tensor, str] = {parameter: name for name, parameter in self.model.named_parameters()}
@@ -116,14 +121,15 @@ class Learner:
         )
 
     def load(self, state: LearnerState) -> None:
-        """Go on from `state`, taken of a learner of the same network under the settings in force here."""
+        """Go on from `state`, taken of a learner of the same network under the settings in force here, on whatever device."""
         put_tensors(self.model, state.tensors)
         found = dict(self.model.named_parameters())
         # In their order then: spectral normalisation taken off leaves another, and norms are summed in it.
         self._parameters = [found[name] for name in state.parameters]
         self.rebuild_optimizer()
-        self.optimizer.state.clear()
-        self.optimizer.state.update({found[name]: copied(values) for name, values in state.optimizer.items()})
+        kept = {place: copied(state.optimizer[name]) for place, name in enumerate(state.parameters) if name in state.optimizer}
+        # By torch's own hand, which knows what of it belongs on the parameters' device and what (Adam's count) does not.
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": kept})
         self._updates, self._warmup_began = state.updates, state.warmup_began
 
     # -- toggles ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a learner's next update depends on, as plain copies: its network's tensors, its optimizer's state, its counters.
+"""What a learner's next update depends on, as plain copies on the CPU: its network's tensors, its optimizer's state, its counters.
 
 By name rather than in order: toggles put modules in and take them out, and a network built anew with the same toggles
 in force has the same names, not always the same order.
@@ -30,7 +30,7 @@ class LearnerState:
 
 def tensors(model: nn.Module) -> dict[str, Tensor]:
     """Copies of all parameters and buffers, those that a state_dict leaves out included."""
-    return {name: tensor.detach().clone() for name, tensor in _named(model).items()}
+    return {name: _copy(tensor.detach()) for name, tensor in _named(model).items()}
 
 
 @torch.no_grad()
@@ -42,7 +42,11 @@ def put_tensors(model: nn.Module, kept: Mapping[str, Tensor]) -> None:
 
 def copied(values: Mapping[str, Any]) -> dict[str, Any]:
     """An optimizer's state of one parameter; its tensors share nothing with it."""
-    return {key: value.clone() if isinstance(value, Tensor) else value for key, value in values.items()}
+    return {key: _copy(value) if isinstance(value, Tensor) else value for key, value in values.items()}
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.to("cpu", copy=True)
 
 
 def _named(model: nn.Module) -> dict[str, Tensor]:

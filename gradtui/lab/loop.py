@@ -15,6 +15,7 @@ import torch
 
 from gradtui import __version__
 from gradtui.lab import families, toggles
+from gradtui.lab.devices import choose_device, device_name
 from gradtui.lab.errors import SettingError
 from gradtui.lab.learner import Measured
 from gradtui.lab.sessions import Training, begin
@@ -87,7 +88,7 @@ class Loop:
             run=self._spec.name,
             scenario=describe(self._spec, self._session),
             seed=self._spec.seed,
-            device=self._device_name(),
+            device=device_name(self._device),
             versions={"gradtui": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -97,11 +98,6 @@ class Loop:
             steps=self._spec.steps,
             attempt=self._attempt,
         )
-
-    def _device_name(self) -> str:
-        if self._device.type == "cuda":
-            return f"{self._device} ({torch.cuda.get_device_name(self._device)})"
-        return str(self._device)
 
     # -- commands --------------------------------------------------------------------------------------------------
 
@@ -199,14 +195,6 @@ class Loop:
             time.sleep(min(NAP, wait))
             if wait > NAP:
                 self._obey()
-
-
-def choose_device(wanted: str) -> torch.device:
-    """The device that `--device` names. Raises SettingError when it asks for CUDA and there is none."""
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise SettingError("device is cuda, and torch finds no CUDA device here; it is auto or cpu")
-    return torch.device("cuda", 0) if available and wanted != "cpu" else torch.device("cpu")
 
 
 def describe(spec: Spec, session: Training) -> dict[str, object]:

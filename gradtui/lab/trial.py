@@ -1,7 +1,8 @@
 """What the doctor's workers do: train a patient until it is ill, keep it there, and train it on with one fix in force.
 
-All of it is the lab's own session, judged as any reader of its recording would judge it, on the CPU: there the same
-seed gives the same numbers. The same seed also deals the same batches, whatever the fix.
+All of it is the lab's own session, judged as any reader of its recording would judge it, on the device that the task
+names. On the CPU the same seed gives the same numbers; on a GPU they differ in their last digits. The same seed also deals
+the same batches, whatever the fix.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from gradtui.diagnose import profile
 from gradtui.diagnose.state import RunState
 from gradtui.lab import checkpoint, toggles
 from gradtui.lab.checkpoint import Checkpoint
+from gradtui.lab.devices import choose_device, device_name
 from gradtui.lab.doctor import Find, Found, Task, Trial, Try
 from gradtui.lab.learner import Measured
 from gradtui.lab.patient import DISEASES, Patient
@@ -31,7 +33,6 @@ from gradtui.stream.events import Applied, Event, Frame, Hello
 
 LAST = 20
 """Steps at a trial's end whose mean loss it is judged by: one batch is noise."""
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,16 @@ def do(task: Task) -> Found | Trial:
 def _find(task: Find) -> Found:
     """Train until the patient is ill, or up to a given step, and keep it there."""
     patient = task.patient
-    session = begin(patient.scenario, patient.settings, task.seed, CPU)
+    device = choose_device(task.device)
+    session = begin(patient.scenario, patient.settings, task.seed, device)
     course = Course(patient, session, [_hello(patient, session, task.seed)])
     until = patient.scenario.steps if task.until is None else task.until
     while session.step < until and (task.until is not None or not course.ill):
         course.set_scheduled()
         course.take_step()
     torch.save(Kept(checkpoint.take(session, task.seed), course.events), task.path)
-    return Found(step=session.step, settings=dict(session.settings), open=list(course.state.open.values()))
+    open = list(course.state.open.values())
+    return Found(step=session.step, settings=dict(session.settings), open=open, device=device_name(device))
 
 
 def begun(task: Try) -> Course:
@@ -133,7 +136,7 @@ def tried(task: Try, course: Course) -> Trial:
 def _rescued(task: Try) -> Course:
     """The patient as it was kept, with the fix in force from here on."""
     kept = _kept(task.path)
-    course = Course(task.patient, checkpoint.resume(kept.training), kept.events)
+    course = Course(task.patient, checkpoint.resume(kept.training, choose_device(task.device)), kept.events)
     for key, value in task.fix.items():
         course.set(key, value)
     return course
@@ -142,7 +145,7 @@ def _rescued(task: Try) -> Course:
 def _prevented(task: Try) -> Course:
     """The patient at its beginning, with the fix in force from the first step and nothing that undoes it later."""
     settings = task.patient.settings | task.fix
-    session = begin(task.patient.scenario, settings, task.seed, CPU)
+    session = begin(task.patient.scenario, settings, task.seed, choose_device(task.device))
     return Course(task.patient, session, [_hello(task.patient, session, task.seed)], leave_out=list(task.fix))
 
 
@@ -173,7 +176,7 @@ def _hello(patient: Patient, session: Training, seed: int) -> Hello:
         run=patient.name,
         scenario={"name": patient.scenario.name},
         seed=seed,
-        device="cpu",
+        device=device_name(session.learners[0].device),
         versions={"gradtui": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
         pid=os.getpid(),
         host=socket.gethostname(),

@@ -75,10 +75,13 @@ class Workers:
             process.join()
             connection.close()
 
-    def map(self, tasks: Sequence[Task]) -> Iterator[Found | Trial | Failed]:
-        """What each task came to, in the tasks' order, as soon as it and those before it are done. Raises WorkerLostError."""
+    def map(self, tasks: Sequence[Task], at_most: int | None = None) -> Iterator[Found | Trial | Failed]:
+        """What each task came to, in the tasks' order, as soon as it and those before it are done. Raises WorkerLostError.
+
+        `at_most` so many workers take tasks, always the same ones: what a device gives to a process it keeps until the end.
+        """
         waiting = list(enumerate(tasks))[::-1]
-        idle = [connection for _, connection in self._workers]
+        idle = [connection for _, connection in self._workers[:at_most]]
         busy: dict[Connection, int] = {}
         done: dict[int, Found | Trial | Failed] = {}
         for index in range(len(tasks)):

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import math
+import socket
 import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
 from gradtui.diagnose.words import inert, setting
-from gradtui.stream.events import Value
+from gradtui.stream.events import Hello, Value
 from gradtui.stream.run_directory import RunDirectory
 from gradtui.ui.lines import STYLES, Lines, Row
 
@@ -30,6 +31,15 @@ COMMAND = (sys.executable, "-P", "-m", "gradtui", "doctor", "--json", "--seeds",
 LONGEST = 1 << 20
 """Bytes of one line."""
 FIX_WIDTH = 37
+
+
+def device_of(hello: Hello | None) -> str:
+    """The run's own device, as `--device` names it; `auto` for a recording from a machine whose GPU is not this one's."""
+    if hello is None or not hello.device.startswith(("cpu", "cuda")):
+        return "auto"
+    if hello.device.startswith("cpu"):
+        return "cpu"
+    return "cuda" if hello.host == socket.gethostname() else "auto"
 
 
 class Findings:
@@ -109,9 +119,9 @@ class DoctorScreen(ModalScreen[Fix | None]):
         Binding("up,k", "move(-1)", "Up", id="doctor.up", show=False, tooltip="The fix before."),
     ]
 
-    def __init__(self, run: RunDirectory, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, run: RunDirectory, device: str, command: Sequence[str] = COMMAND) -> None:
         super().__init__()
-        self._command = [*command, str(run.path)]
+        self._command = [*command, "--device", device, str(run.path)]
         self._process: asyncio.subprocess.Process | None = None
         self._findings = Findings()
         self._cursor = 0

@@ -22,7 +22,7 @@ from gradtui.ui.bars import LayerBars
 from gradtui.ui.beside import Beside
 from gradtui.ui.changing import Changing
 from gradtui.ui.controls import Controls
-from gradtui.ui.doctor import DoctorScreen
+from gradtui.ui.doctor import DoctorScreen, device_of
 from gradtui.ui.feed import Feed, News, Source
 from gradtui.ui.gpu import Gpu
 from gradtui.ui.help import TextScreen
@@ -296,7 +296,7 @@ class RunScreen(Changing):
         self.app.push_screen(PagesScreen([warning.code for warning in warnings.worst_first(self.feed.state.open)]))
 
     def action_doctor(self) -> None:
-        self.app.push_screen(DoctorScreen(self.watched.run), self.put)
+        self.app.push_screen(DoctorScreen(self.watched.run, device_of(self.feed.state.hello)), self.put)
 
     @on(LayerBars.Picked)
     def _open_layer(self, picked: LayerBars.Picked) -> None:

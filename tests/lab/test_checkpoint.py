@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,14 +33,14 @@ def train(session: Training, steps: int, changes: Changes) -> Measured:
     return found
 
 
-def both(scenario: Scenario, changes: Changes, path: Path) -> tuple[Training, Measured, Training, Measured]:
+def both(scenario: Scenario, changes: Changes, path: Path, device: torch.device = CPU) -> tuple[Training, Measured, Training, Measured]:
     """Trained through, and with a checkpoint after 8 of 16 steps that went through a file."""
-    through = begin(scenario, toggles.initial(scenario), 3, CPU)
+    through = begin(scenario, toggles.initial(scenario), 3, device)
     train(through, 8, changes)
     torch.save(checkpoint.take(through, 3), path)
     uninterrupted = train(through, 8, changes)
     torch.manual_seed(99)  # what others draw meanwhile must not matter
-    resumed = checkpoint.resume(torch.load(path, weights_only=False))
+    resumed = checkpoint.resume(torch.load(path, weights_only=False), device)
     return through, uninterrupted, resumed, train(resumed, 8, changes)
 
 
@@ -84,6 +86,45 @@ def test_a_checkpoint_shares_nothing_with_the_training(tmp_path: Path) -> None:
     session = begin(scenario, toggles.initial(scenario), 0, CPU)
     train(session, 4, {})
     kept = checkpoint.take(session, 0)
-    first = train(checkpoint.resume(kept), 3, {})
+    first = train(checkpoint.resume(kept, CPU), 3, {})
     train(session, 3, {})
-    assert train(checkpoint.resume(kept), 3, {}) == first
+    assert train(checkpoint.resume(kept, CPU), 3, {}) == first
+
+
+def test_noise_that_another_kind_of_device_drew_begins_anew(tmp_path: Path) -> None:
+    """The generators' states fit their own kind of device only; the networks, the batches and the settings go on."""
+    scenario = scenarios.load("wgan")
+    session = begin(scenario, toggles.initial(scenario), 3, CPU)
+    train(session, 4, {})
+    kept = checkpoint.take(session, 3)
+    elsewhere = replace(kept, device="cuda", generators=[torch.zeros(16, dtype=torch.uint8)] * 2, device_random=torch.zeros(16))
+    resumed = checkpoint.resume(elsewhere, CPU)
+    assert [generator.initial_seed() for generator in resumed.generators] == [7, 7]
+    for mine, theirs in zip(resumed.learners, session.learners, strict=True):
+        assert all(torch.equal(tensor, theirs.state().tensors[name]) for name, tensor in mine.state().tensors.items())
+    assert train(resumed, 3, {}) == train(checkpoint.resume(elsewhere, CPU), 3, {})
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("case", ["adam, a warm-up under way", "adagrad, a skip, another activation", "two networks and their noise"])
+def test_a_checkpoint_goes_from_device_to_device(case: str, tmp_path: Path) -> None:
+    """On the GPU it goes on as there, and what was taken there is gone on with here: optimizers keep their state where they want it."""
+    cuda = torch.device("cuda", 0)
+    name, changes = CASES[case]
+    _, uninterrupted, resumed, after = both(scenarios.load(name), changes, tmp_path / "kept", cuda)
+    assert after.loss == pytest.approx(uninterrupted.loss, rel=1e-3)
+    assert resumed.learners[0].device == cuda
+    kept = checkpoint.take(resumed, 3)
+    assert all(tensor.device == CPU for state in kept.learners for tensor in state.tensors.values())
+    here = checkpoint.resume(kept, CPU)
+    assert here.learners[0].device == CPU
+    assert math.isfinite(train(here, 3, {}).loss)
+    back = checkpoint.resume(checkpoint.take(here, 3), cuda)
+    assert math.isfinite(train(back, 3, {}).loss)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_dropout_on_a_gpu_goes_on(tmp_path: Path) -> None:
+    cuda = torch.device("cuda", 0)
+    _, uninterrupted, _, after = both(own("tests.lab.test_checkpoint:dropping", "digits"), {}, tmp_path / "kept", cuda)
+    assert after.loss == pytest.approx(uninterrupted.loss, rel=1e-3)

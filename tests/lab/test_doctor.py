@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 import os
 import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
 import pytest
+import torch
 from torch import nn
 
 from gradtui.lab import doctor, toggles, trial
-from gradtui.lab.doctor import Diagnosis, Find, Found, Plan, Row, Trial, Try
+from gradtui.lab.devices import choose_device, device_name
+from gradtui.lab.doctor import Diagnosis, Find, Found, Plan, Row, Task, Trial, Try
 from gradtui.lab.errors import SettingError
 from gradtui.lab.fixes import Fix
 from gradtui.lab.patient import Patient, admit
 from gradtui.lab.toggles import Scheduled
 from gradtui.lab.workers import Failed, WorkerLostError, Workers
-from gradtui.stream.events import Value
+from gradtui.stream.events import Hello, Value
 from tests.lab.patients import DEAD, patient
 from tests.lab.trainings import begin, own
 from tests.processes import alive, wait_for
@@ -116,6 +119,47 @@ def test_what_a_network_cannot_do_is_refused() -> None:
         attempt(who, doctor.PREVENT, steps=3, activation="tanh")
 
 
+def test_a_task_names_the_device_that_its_session_is_on(tmp_path: Path) -> None:
+    """Where it asks for a GPU that is not there, both kinds of task say so; `auto` takes what there is."""
+    who = patient("chaotic-tanh")
+    path = str(tmp_path / "kept")
+    there = Found(step=0, settings={}, open=[])
+    for device in ("cpu", "auto"):
+        there = trial.do(Find(patient=who, seed=0, until=2, path=path, device=device))  # type: ignore[assignment]
+        course = trial.begun(Try(patient=who, question=doctor.RESCUE, fix={}, seed=0, steps=1, path=path, device=device))
+        hello = course.events[0]
+        assert isinstance(hello, Hello)
+        assert hello.device == there.device
+    assert there.device == ("cpu" if not torch.cuda.is_available() else device_name(choose_device("cuda")))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    who = patient("chaotic-tanh")
+    find(tmp_path / "kept", who, until=2)
+    tasks: list[Task] = [
+        Find(patient=who, seed=0, until=2, path=str(tmp_path / "other"), device="cuda"),
+        Try(patient=who, question=doctor.PREVENT, fix={}, seed=0, steps=1, device="cuda"),
+        Try(patient=who, question=doctor.RESCUE, fix={}, seed=0, steps=1, path=str(tmp_path / "kept"), device="cuda"),
+    ]
+    for task in tasks:
+        with pytest.raises(SettingError, match="device is cuda, and torch finds no CUDA device"):
+            trial.do(task)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_doctor_on_a_gpu(tmp_path: Path) -> None:
+    who, plan = patient("chaotic-tanh"), Plan(seeds=2, steps=20, start=10, device="cuda")
+    with Workers(2) as workers:
+        diagnosis = doctor.examine(workers, who, plan, tmp_path)
+        assert diagnosis is not None
+        assert diagnosis.device.startswith("cuda:0 (")
+        found = list(doctor.treat(workers, who, plan, diagnosis, tmp_path))
+    assert {trial.error for trial in found} == {""}
+    here = attempt(who, doctor.PREVENT, steps=20)
+    assert next(trial for trial in found if trial.question == doctor.PREVENT).loss == pytest.approx(here.loss, rel=0.05)
+
+
 # -- the ranking -------------------------------------------------------------------------------------------------------
 
 FIXES: list[Fix] = [{"lr": 1.0}, {"lr": 2.0}, {"lr": 3.0}]
@@ -196,9 +240,7 @@ def test_one_fix_is_what_chance_picks_and_it_is_always_the_same() -> None:
 
 def test_workers_answer_in_the_order_of_the_tasks_and_say_what_failed(tmp_path: Path) -> None:
     who = patient()
-    tasks: list[doctor.Task] = [
-        Try(patient=who, question="prevent", fix={}, seed=seed, steps=steps) for seed, steps in ((0, 120), (1, 1), (2, 1))
-    ]
+    tasks: list[Task] = [Try(patient=who, question="prevent", fix={}, seed=seed, steps=steps) for seed, steps in ((0, 120), (1, 1), (2, 1))]
     wrong = Try(patient=who, question="rescue", fix={}, seed=0, steps=1, path=str(tmp_path / "nothing there"))
     with Workers(2) as workers:
         pids = [process.pid or 0 for process, _ in workers._workers]
@@ -208,6 +250,15 @@ def test_workers_answer_in_the_order_of_the_tasks_and_say_what_failed(tmp_path: 
     assert isinstance(found[3], Failed)
     assert "nothing there" in found[3].error
     assert not any(map(alive, pids))
+
+
+def test_no_more_workers_than_were_asked_for_take_tasks_and_always_the_same_ones() -> None:
+    tasks: list[Task] = [Try(patient=patient(), question="prevent", fix={}, seed=seed, steps=1) for seed in range(3)]
+    with Workers(2) as workers:
+        os.kill(workers._workers[1][0].pid or 0, signal.SIGKILL)  # whoever asks it is told
+        assert len(list(workers.map(tasks, at_most=1))) == 3
+        with pytest.raises(WorkerLostError):
+            list(workers.map(tasks))
 
 
 def test_a_worker_that_is_killed_is_missed() -> None:
@@ -234,6 +285,35 @@ def test_every_seed_is_kept_at_the_same_step_and_the_healthy_are_let_go(tmp_path
         forced = doctor.examine(workers, admit(str(tmp_path / "well.toml")), Plan(seeds=1, steps=3, start=0), tmp_path)
         assert forced is not None
         assert forced.questions == ["prevent"]
+
+
+class Asked:
+    """Does nothing, and keeps what it was asked for; every training is on `device`."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.tasks: list[Task] = []
+        self.at_most: list[int | None] = []
+
+    def map(self, tasks: Sequence[Task], at_most: int | None = None) -> Iterator[Found | Trial | Failed]:
+        self.tasks += tasks
+        self.at_most.append(at_most)
+        for task in tasks:
+            if isinstance(task, Find):
+                yield Found(step=9, settings=task.patient.settings, open=[], device=self.device)
+            else:
+                yield Trial(question=task.question, fix=task.fix, seed=task.seed)
+
+
+@pytest.mark.parametrize(("device", "at_most"), [("cpu", None), ("cuda:0 (NVIDIA H100)", doctor.ON_ONE_GPU)])
+def test_every_task_carries_the_device_and_one_gpu_is_shared_by_a_few(tmp_path: Path, device: str, at_most: int | None) -> None:
+    asked, who, plan = Asked(device), patient(), Plan(seeds=3, steps=3, start=9, device="auto")
+    diagnosis = doctor.examine(asked, who, plan, tmp_path)
+    assert diagnosis is not None
+    assert diagnosis.device == device
+    list(doctor.treat(asked, who, plan, diagnosis, tmp_path))
+    assert {task.device for task in asked.tasks} == {"auto"}
+    assert asked.at_most == [1, at_most, at_most]
 
 
 def test_what_a_recording_did_after_the_warning_is_not_done_again(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import msgspec
 import pytest
 
 from gradtui.stream.events import Event
@@ -98,7 +100,7 @@ async def until(shown: Showing, text: str) -> None:
 async def test_enter_puts_the_fix_under_the_cursor_in_force(tmp_path: Path, presses: list[str], sent: dict[str, Any]) -> None:
     command = doctor(tmp_path, [DIAGNOSIS, *TRIALS], "time.sleep(600)")
     async with showing(tmp_path / "run", OPENING) as shown:
-        with patch.object(run_screen, "DoctorScreen", lambda run: DoctorScreen(run, command)):
+        with patch.object(run_screen, "DoctorScreen", lambda run, device: DoctorScreen(run, device, command)):
             await shown.press("R")
         await until(shown, "batch_norm=on")
         assert "vanishing at step 41" in shown.text()
@@ -112,7 +114,7 @@ async def test_enter_puts_the_fix_under_the_cursor_in_force(tmp_path: Path, pres
 async def test_escape_stops_the_doctor_and_changes_nothing(tmp_path: Path) -> None:
     command = doctor(tmp_path, [DIAGNOSIS, *TRIALS], "time.sleep(600)")
     async with showing(tmp_path / "run", OPENING) as shown:
-        shown.app.push_screen(DoctorScreen(shown.run, command))
+        shown.app.push_screen(DoctorScreen(shown.run, "cpu", command))
         await until(shown, "clip=norm")
         await shown.press("escape")
         assert shown.commands() == []
@@ -120,10 +122,28 @@ async def test_escape_stops_the_doctor_and_changes_nothing(tmp_path: Path) -> No
         wait_for(lambda: not alive(pid), "the doctor's end")
 
 
+@pytest.mark.parametrize(
+    ("device", "host", "named"),
+    [
+        ("cpu", "elsewhere", "cpu"),
+        ("cuda:0 (NVIDIA H100)", socket.gethostname(), "cuda"),
+        ("cuda:0 (NVIDIA H100)", "elsewhere", "auto"),
+        ("mps", socket.gethostname(), "auto"),
+    ],
+)
+async def test_the_key_asks_for_the_runs_own_device(tmp_path: Path, device: str, host: str, named: str) -> None:
+    hello = msgspec.structs.replace(rec.hello(rec.layers(9)), device=device, host=host)
+    command = doctor(tmp_path, [], "sys.exit(' '.join(sys.argv[1:-1]))")
+    async with showing(tmp_path / "run", [hello, *OPENING[1:]]) as shown:
+        with patch.object(run_screen, "DoctorScreen", lambda run, device: DoctorScreen(run, device, command)):
+            await shown.press("R")
+        await until(shown, f"--device {named} ")
+
+
 async def test_what_the_doctor_cannot_do_is_said(tmp_path: Path) -> None:
     command = doctor(tmp_path, [], "sys.exit('gradtui: it is a training \\x1b[31mof your own')")
     async with showing(tmp_path / "run", OPENING) as shown:
-        shown.app.push_screen(DoctorScreen(shown.run, command))
+        shown.app.push_screen(DoctorScreen(shown.run, "cpu", command))
         await until(shown, "of your own")
         assert "\\x1b[31mof your own" in shown.text()
         await shown.press("enter")  # there is nothing to apply
