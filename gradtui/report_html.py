@@ -31,7 +31,7 @@ def page(report: Report) -> str:
     """The whole document."""
     title = f"{inert(report.run) or 'a recording without its beginning'}: {report_text.outcome(report)}"
     body = [f"<h1>{shown(title)}</h1>", f"<p>{shown(report_text.heading(report).partition(chr(10))[2])}</p>"]
-    body += [_first(report), _spells(report), _trials(report), _untried(report), _curve(report), *_profiles(report)]
+    body += [_first(report), _unjudged(report), _spells(report), _trials(report), _untried(report), _curve(report), *_profiles(report)]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{shown(title)}</title><style>{STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(filter(None, body)) + "\n</body></html>\n"
 
@@ -44,6 +44,11 @@ def _first(report: Report) -> str:
     where = f" in {span_of(spell.layers)}" if spell.layers else ""
     head = f"Went wrong first: {label(spell.code)}{where} at step {spell.opened}, {report_text.until(spell)}"
     return f"<h2>{shown(head)}</h2><p>{shown(spell.sentence)}.</p>"
+
+
+def _unjudged(report: Report) -> str:
+    said = "".join(f"<p>{line[0].upper()}{shown(line[1:])}.</p>" for line in report_text.unjudged(report))
+    return f"<h2>Could not be judged</h2>{said}" if said else ""
 
 
 def _spells(report: Report) -> str:

@@ -7,17 +7,21 @@ from collections.abc import Sequence
 
 from gradtui import plots
 from gradtui.diagnose.at_init import spelled
-from gradtui.diagnose.report import Report, Snapshot, Spell, Trial
+from gradtui.diagnose.report import Report, Snapshot, Spell, Trial, Unjudged
 from gradtui.diagnose.words import inert, label, setting, span_of
 
 WIDTH = 80
 STEEPER = 0.5
 """Decades."""
+HEALTHY = ("vanishing", "exploding", "update-too-large", "update-too-small", "no-gradient", "dead-units")
+"""The rules that must all have been able to speak before their silence is called health."""
 
 
 def text(report: Report) -> str:
     """The whole page."""
     blocks = [heading(report), first(report)]
+    if said := unjudged(report):
+        blocks.append(block("could not be judged", said))
     later = [spell for spell in report.spells if spell is not report.first]
     if later:
         blocks.append(block("then" if report.first else "warnings", [spell_line(spell, report) for spell in later]))
@@ -37,6 +41,7 @@ def heading(report: Report) -> str:
     about = [f"scenario {report.scenario}" if report.scenario else "", report.device]
     about += [f"seed {report.seed}"] if report.seed is not None else []
     about += [f"{report.attempts} attempts"] if report.attempts > 1 else []
+    about += [f"{_count(report.frames, 'frame')}{' in the last' if report.attempts > 1 else ''}"]
     return f"{name}: {outcome(report)}\n{inert(', '.join(filter(None, about)))}".rstrip()
 
 
@@ -55,8 +60,40 @@ def measured(report: Report) -> bool:
 
 def unwarned(report: Report) -> str:
     """What there is to say where no warning was opened."""
-    healthy = "no warning was opened: the gradients look healthy"
-    return healthy if measured(report) else "nothing was measured, so nothing can be said of the gradients"
+    if not measured(report):
+        return "nothing was measured, so nothing can be said of the gradients"
+    silent = [rule.why for rule in report.unjudged if rule.code in HEALTHY]
+    if "no-beginning" in silent:
+        return "no warning could be opened: which layers the numbers are of is not known"
+    if "too-few" in silent:
+        return f"no warning was opened, but {_too_few(report)} to call the gradients healthy"
+    if len(silent) == len(HEALTHY):
+        return "no warning was opened, but nothing was measured that the gradients could be judged by"
+    return f"no warning was opened: the gradients look healthy{' as far as they were measured' if silent else ''}"
+
+
+def unjudged(report: Report) -> list[str]:
+    """Which rules were silent because they could not have spoken, and why; nothing where nothing was measured at all."""
+    if not measured(report) or any(rule.why == "no-beginning" for rule in report.unjudged):
+        return []
+    few = [f"{rule.code} ({_needs(rule)})" for rule in report.unjudged if rule.why == "too-few"]
+    blind = [rule.code for rule in report.unjudged if rule.why == "not-measured"]
+    lines = [f"{_too_few(report)} for {', '.join(few)}"] if few else []
+    return lines + ([f"what they read was never measured: {', '.join(blind)}"] if blind else [])
+
+
+def _too_few(report: Report) -> str:
+    seen = f"{_count(report.frames, 'frame')} over {_count(report.steps, 'step')}"
+    return f"{seen} {'is' if report.frames == 1 else 'are'} too few"
+
+
+def _needs(rule: Unjudged) -> str:
+    steps = f" over {rule.steps} steps" if rule.steps > 1 else ""
+    return f"needs {_count(rule.frames, 'frame')}{steps}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def first(report: Report) -> str:

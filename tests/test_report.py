@@ -45,7 +45,51 @@ def test_the_text_tells_the_story_in_eighty_columns() -> None:
 
 
 def test_a_healthy_run_is_said_to_be_healthy() -> None:
-    assert "no warning was opened: the gradients look healthy" in report_text.text(report([hello(), frame(0), frame(5, loss=2.0)]))
+    text = report_text.text(report([hello(), *(frame(5 * i, loss=2.0) for i in range(21))]))
+    assert "no warning was opened: the gradients look healthy\n" in text
+    assert "seed 0, 21 frames\n" in text
+    assert "too few" not in text
+
+
+SHORT = [hello(), *(frame(i, -3.4) for i in range(5))]
+"""A profile that falls by more than three decades, and a frame too few to warn of it."""
+
+
+def test_a_run_too_short_to_judge_is_not_called_healthy() -> None:
+    found = report(SHORT)
+    story = " ".join(report_text.text(found).split())
+    page = report_html.page(found)
+    assert "no warning was opened, but 5 frames over 5 steps are too few to call the gradients healthy" in story
+    assert "5 frames over 5 steps are too few for divergence (needs 6 frames), vanishing (needs 6 frames)" in story
+    assert "update-too-small (needs 2 frames over 40 steps)" in story
+    assert "No warning was opened, but 5 frames over 5 steps are too few to call" in page
+    assert "<h2>Could not be judged</h2><p>5 frames over 5 steps are too few for divergence" in page
+    assert "look healthy" not in story + page
+    told = strict(encode(found))
+    assert (told["frames"], told["steps"]) == (5, 5)
+    assert {"code": "vanishing", "why": "too-few", "frames": 6, "steps": 1} in told["unjudged"]
+
+
+def test_one_more_frame_is_enough() -> None:
+    assert report([*SHORT, frame(5, -3.4)]).first is not None
+
+
+def test_what_was_never_measured_is_not_called_healthy_either() -> None:
+    bare = {"delta_rms": [], "dead": [], "activation_mean": [], "activation_std": [], "saturated": []}
+    text = " ".join(report_text.text(report([hello(), *(frame(5 * i, **bare) for i in range(21))])).split())
+    assert "the gradients look healthy as far as they were measured" in text
+    assert "what they read was never measured: vanishing, exploding, dead-units" in text
+    unmeasured = bare | {"grad_norm": [], "update_ratio": []}
+    nothing = report_text.text(report([hello(), *(frame(5 * i, **unmeasured) for i in range(21))]))
+    assert "nothing was measured that the gradients could be judged by" in nothing
+    headless = report_text.text(report([frame(5 * i) for i in range(21)]))
+    assert "which layers the numbers are of is not known" in headless
+
+
+def test_only_the_last_attempts_frames_count() -> None:
+    text = " ".join(report_text.text(report([hello(), *(frame(5 * i) for i in range(30)), hello(), frame(0)])).split())
+    assert "2 attempts, 1 frame in the last" in text
+    assert "1 frame over 1 step is too few to call" in text
 
 
 def test_the_steepest_profile_is_shown_only_where_it_is_steeper() -> None:

@@ -66,6 +66,10 @@ class Rule:
     judge: Callable[[Signals], Reading | None]
     close: Level | None
     """What the cleared records must reach; its severity means nothing. None: latched until a restart."""
+    frames: int
+    """The fewest after which it can open, what its medians and windows need first included; a frame a step, from step 0."""
+    steps: int = 1
+    """The fewest that those frames must span."""
 
 
 @dataclass
@@ -92,6 +96,8 @@ class Tracker:
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
+        self.records = 0
+        """Frames so far that the rule could judge."""
         self._reset()
 
     def _reset(self) -> None:
@@ -104,6 +110,7 @@ class Tracker:
 
     def observe(self, reading: Reading, step: int) -> Edge | None:
         """Take one record in; the edge that it causes, if any."""
+        self.records += 1
         for streak, met in zip(self._streaks, reading.met, strict=True):
             streak.note(met, step)
         severity, since = self._reached(step)

@@ -41,6 +41,18 @@ class Spell(Struct, kw_only=True, rename={"try_": "try"}):
     """None: it was open at the end."""
 
 
+class Unjudged(Struct, kw_only=True):
+    """A rule that could not have spoken in the last attempt: that it is silent says nothing."""
+
+    code: str
+    why: str
+    """`too-few` frames or steps; `not-measured`: no frame held what it reads; `no-beginning`: the recording's layers are not known."""
+    frames: int
+    """The fewest frames that it can open after …"""
+    steps: int
+    """… and the fewest steps that they must span."""
+
+
 class Trial(Struct, kw_only=True):
     """What was changed at one moment, and what was seen until the next change or the end."""
 
@@ -68,6 +80,10 @@ class Report(Struct, kw_only=True, tag_field="type", tag="report"):
     outcome: str
     """`finished`, `stopped`, `crashed`, or `not ended`."""
     error: str
+    frames: int
+    """Recorded of the last attempt."""
+    steps: int
+    """That they span."""
     last_step: int | None
     loss: float | None
     first: Spell | None
@@ -76,6 +92,8 @@ class Report(Struct, kw_only=True, tag_field="type", tag="report"):
     untried: list[Try]
     """What was suggested against it and never set."""
     spells: list[Spell]
+    unjudged: list[Unjudged]
+    """The rules whose silence says nothing, in their order."""
     trials: list[Trial]
     snapshots: dict[str, Snapshot]
     """`start`, `worst` (the steepest profile) and `end`, those that there are."""

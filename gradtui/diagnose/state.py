@@ -65,6 +65,11 @@ class RunState:
                 self.end = event
         return []
 
+    @property
+    def judged(self) -> dict[str, int]:
+        """How many frames of this attempt each rule could judge, by code."""
+        return {tracker.rule.code: tracker.records for tracker in self._trackers}
+
     def _hello(self, hello: Hello) -> list[Warning]:
         edges = [self._closed_by_restart(warning) for warning in self.open.values()]
         if self.hello is not None:
