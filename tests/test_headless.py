@@ -264,6 +264,12 @@ def test_theory_stands_beside_the_first_frame_of_each_attempt_where_it_holds(run
     assert found[2]["span"] == pytest.approx(-4 * 6 / 7, abs=0.01)
 
 
+def test_the_summary_says_what_was_logged_after_the_last_frame(run: RunDirectory, captured: Captured) -> None:
+    write(run, hello(), frame(0), End(reason="finished", step=10, logged={"loss": 0.5, "eval\x1b": 0.25}))
+    headless.attach(run, Text())
+    assert "logged after that: loss 0.5  eval\\x1b 0.25" in captured.text
+
+
 def test_the_summary_says_measured_and_theory(run: RunDirectory, captured: Captured) -> None:
     write(run, hello(**DEEP_SIGMOID), frame(0, decades=4), frame(10, decades=4), End(reason="finished", step=10))
     headless.attach(run, Text())

@@ -8,7 +8,7 @@ Scalars are single precision there: under 1e-45 they are 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event as Record
@@ -23,7 +23,7 @@ from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Warning
 from gradtui.diagnose.words import full_name, inert
 from gradtui.export.tables import PER_LAYER, SCALARS, WIDEST, spelled
-from gradtui.stream.events import Applied, Event, Frame, Hello, Layer
+from gradtui.stream.events import Applied, End, Event, Frame, Hello, Layer
 from gradtui.stream.run_directory import RunError
 
 FILE = "events.out.tfevents.gradtui"
@@ -85,6 +85,8 @@ class _Run:
             case Applied():
                 text = f"refused: {event.reason}" if event.reason else " ".join(filter(None, (spelled(event.value), event.note)))
                 yield self._record(event.step, [_text(f"toggles/{event.toggle}", text or "done")])
+            case End() if event.logged:
+                yield self._record(event.step, _metrics(event.logged))
 
     def _meet(self, hello: Hello) -> None:
         if self._trainer != (hello.host, hello.pid):
@@ -102,13 +104,17 @@ def _scalars(frame: Frame, layers: list[Layer]) -> Iterator[Summary.Value]:
     for name in SCALARS:
         if (value := getattr(frame, name)) is not None:
             yield Summary.Value(tag=name, simple_value=value)
-    for name, value in frame.metrics.items():
-        yield Summary.Value(tag=inert(f"metrics/{name}"), simple_value=value)
+    yield from _metrics(frame.metrics)
     names = [inert(full_name(layer)) for layer in layers]
     for field in PER_LAYER:
         for index, value in enumerate(getattr(frame, field)):
             if value is not None:
                 yield Summary.Value(tag=f"{field}/{names[index] if index < len(names) else index}", simple_value=value)
+
+
+def _metrics(found: Mapping[str, float]) -> Iterator[Summary.Value]:
+    for name, value in found.items():
+        yield Summary.Value(tag="loss" if name == "loss" else inert(f"metrics/{name}"), simple_value=value)
 
 
 def _warning(edge: Warning) -> Summary.Value:

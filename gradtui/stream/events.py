@@ -155,6 +155,8 @@ class End(Struct, frozen=True, kw_only=True, tag_field="type", tag="end"):
     step: int
     """The last step taken; -1: none."""
     error: str = ""
+    logged: dict[str, float] = {}
+    """What a watched loop logged after its last frame, a final `eval_loss` say; the loss is under `loss`."""
 
 
 Event = Hello | Frame | Applied | Log | End

@@ -70,7 +70,8 @@ def _parts(run: RunState, gpu: str, wide: bool) -> list[tuple[str, str]]:
     parts += _watching(run, frame)
     parts += [("", gpu)] if gpu else []
     parts += [("attempt", str(run.attempt + 1))] if run.attempt else []
-    parts += [_metric(name, value) for name, value in sorted(frame.metrics.items()) if name not in ("accuracy", *WATCHING)]
+    metrics = frame.metrics | (run.end.logged if run.end else {})
+    parts += [_metric(name, value) for name, value in sorted(metrics.items()) if name not in ("accuracy", "loss", *WATCHING)]
     return parts
 
 

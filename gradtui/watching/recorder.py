@@ -80,6 +80,11 @@ class Recorder:
             if self._directory is not None and not self._directory.events.exists():
                 raise FileNotFoundError(f"{self._directory.path}: the run directory is gone")
 
+    def take_last_values(self) -> dict[str, float]:
+        """What was logged after the last frame."""
+        values, self._values = self._values, {}
+        return {name: float(value) for name, value in values.items()}
+
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()

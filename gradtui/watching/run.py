@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from weakref import WeakSet
 
+from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -300,8 +301,13 @@ class Run:
     def _close(self, end: End) -> None:
         if self._hello is None:
             self._begin()
-        self._recorder.wait_for_other_ranks()
-        self._recorder.write(wait=True)
+        try:
+            self._recorder.wait_for_other_ranks()
+            self._recorder.write(wait=True)
+            end = replace(end, logged=self._recorder.take_last_values())
+        except Exception:  # a device that has failed gives no numbers any more, and the loop's error is the one to tell
+            if end.reason != "crashed":
+                raise
         self._leave()
         if end.reason == "crashed":
             self._recorder.tell_who_is_gone()

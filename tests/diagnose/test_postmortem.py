@@ -54,6 +54,11 @@ def test_what_went_wrong_first_and_until_when() -> None:
     assert (found.outcome, found.last_step, found.loss) == ("stopped", 339, 50.0)
 
 
+def test_the_loss_of_a_watched_loop_is_the_last_that_it_logged() -> None:
+    assert report([hello(), frame(0, loss=2.0), End(reason="finished", step=9, logged={"loss": 0.5})]).loss == 0.5
+    assert report([hello(), frame(0, loss=2.0), End(reason="finished", step=9, logged={"eval_loss": 0.5})]).loss == 2.0
+
+
 def test_a_cause_comes_before_what_it_brings_about_though_that_was_told_earlier() -> None:
     """Small updates are told after two records, vanishing after four: both held from the same frame on."""
     found = report([hello(), *(frame(step, -3.0, update_ratio=[1e-8] * 5) for step in range(0, 100, 10))])

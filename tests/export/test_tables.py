@@ -34,7 +34,7 @@ def strange() -> list[Event]:
     healthy = [frame(5 * i, -3.0, time=100.0 + i, total_norm=None, metrics={"перп": math.inf}) for i in range(20)]
     middle = [applied(3, "lr", 0.1 + 0.2), applied(4, "clip", True, reason="no\nnot here")]
     again = hello(started=1500.0, attempt=1, pid=7)
-    return [first, *odd, *middle, again, *healthy, End(reason="crashed", step=95, error="boom\n\tat x")]
+    return [first, *odd, *middle, again, *healthy, End(reason="crashed", step=95, error="boom\n\tat x", logged={"eval_loss": 0.125})]
 
 
 def as_csv(events: Sequence[Event]) -> dict[str, list[dict[str, str]]]:
@@ -124,6 +124,7 @@ def test_what_happened_between_the_frames_is_told_in_order(tmp_path: Path) -> No
     assert by_what["applied"]["value"] == "0.30000000000000004"
     assert (by_what["refused"]["value"], by_what["refused"]["text"]) == ("true", "no\nnot here")
     assert (by_what["closed"]["attempt"], by_what["closed"]["name"]) == (0, "non-finite")  # by the restart, in the attempt that it ended
+    assert (by_what["logged"]["name"], by_what["logged"]["value"], by_what["logged"]["step"]) == ("eval_loss", "0.125", 95)
     assert (by_what["end"]["name"], by_what["end"]["text"], by_what["end"]["step"]) == ("crashed", "boom\n\tat x", 95)
     opened = next(row for row in rows if row["name"] == "vanishing")
     assert "hidden.0" in json.loads(opened["layers"])

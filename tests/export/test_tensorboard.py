@@ -41,6 +41,7 @@ def test_tensorboards_own_reader_finds_every_number_of_each_attempt(tmp_path: Pa
     assert [(scalar.step, repr(scalar.value)) for scalar in first.Scalars("loss")] == [(0, "nan"), (1, "inf"), (2, "-inf")]
     assert [scalar.value for scalar in second.Scalars("metrics/перп")] == [math.inf] * 20
     assert [scalar.step for scalar in second.Scalars("grad_max/hidden.0")] == list(range(0, 100, 5))
+    assert [(scalar.step, scalar.value) for scalar in second.Scalars("metrics/eval_loss")] == [(95, 0.125)]
     assert "total_norm" in first.Tags()["scalars"]
     assert "total_norm" not in second.Tags()["scalars"]
 

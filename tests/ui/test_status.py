@@ -4,6 +4,7 @@ import msgspec
 
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.words import signed
+from gradtui.stream.events import End
 from gradtui.ui import status, theory
 from gradtui.ui.life import Life
 from gradtui.ui.lines import text_of
@@ -47,6 +48,13 @@ def test_silence_is_counted_and_nan_is_said() -> None:
     (row,) = status.status_rows(running(loss=math.nan), Life("SILENT", "12s"), "", 100)
     assert "SILENT 12s" in text_of(row)
     assert "loss nan" in text_of(row)
+
+
+def test_the_status_has_what_was_logged_after_the_last_frame() -> None:
+    state = running()
+    state.apply(End(reason="finished", step=1300, logged={"loss": 0.5, "eval_loss": 0.25}))
+    assert text_of(status.status_rows(state, Life("DONE"), "", 160)[0]).count("loss") == 2
+    assert "eval loss 0.25" in text_of(status.status_rows(state, Life("DONE"), "", 160)[0])
 
 
 def test_the_summary_gives_span_slope_and_clipping() -> None:

@@ -121,6 +121,37 @@ def test_a_loop_that_raises_ends_its_run_and_still_raises(tmp_path: Path, error:
     assert (end.reason, end.error, end.step) == (reason, text, 2)
 
 
+def test_what_is_logged_after_the_last_frame_is_in_the_end(tmp_path: Path) -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=10) as run:
+        train(model, optimizer, 15, run)
+        run.log(loss=torch.tensor(0.25), eval_loss=0.125)
+    recording = Recording(tmp_path)
+    assert recording.frames[-1].step == 10
+    assert recording.end.logged == {"loss": 0.25, "eval_loss": 0.125}
+
+
+def test_nothing_is_logged_twice(tmp_path: Path) -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1) as run:
+        train(model, optimizer, 3, run)
+    assert Recording(tmp_path).end.logged == {}
+
+
+def test_a_crash_after_which_no_number_can_be_read_is_told_as_the_crash(tmp_path: Path) -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    unreadable = torch.empty((), device="meta")  # as every tensor is on a CUDA device that has failed
+    with pytest.raises(RuntimeError, match="device-side"), gradtui.watch(model, optimizer, run_dir=tmp_path, every=10) as run:
+        train(model, optimizer, 3)
+        run.log(loss=unreadable)
+        raise RuntimeError("device-side assert triggered")
+    end = Recording(tmp_path).end
+    assert (end.reason, end.error) == ("crashed", "RuntimeError: device-side assert triggered")
+
+
 @pytest.mark.parametrize(("then", "reason", "code"), [("", "finished", 0), ("1 / 0", "crashed", 3)], ids=["falls off its end", "raises"])
 def test_a_script_that_never_closes_its_run(tmp_path: Path, then: str, reason: str, code: int) -> None:
     subprocess.run(script(tmp_path / "run", 3, then), env=environment(tmp_path), stderr=subprocess.DEVNULL, timeout=300)
