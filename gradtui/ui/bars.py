@@ -1,5 +1,7 @@
 """All layers as horizontal bars on one logarithmic axis, in network order, so that the slope over depth is the picture.
 
+A model of thousands of layers is folded into blocks on a key, or sorted so that the worst come first.
+
 A frame costs what is on screen: only rows in view are drawn, and only what looks different is repainted. Textual resends
 a changed row from its widget's left edge, so a row is cut into columns that are widgets of their own: the name, slices of
 the bar, the figures. A bar that grows by a cell costs one slice (about 70 bytes; one widget per row cost 300).
@@ -17,17 +19,20 @@ from textual.message import Message
 
 from gradtui.diagnose.words import full_name, inert
 from gradtui.stream.events import Frame, Layer, Numbers
-from gradtui.ui import rows, theory
+from gradtui.ui import arrange, drawing, rows, theory
+from gradtui.ui.arrange import Arrangement, Entry
 from gradtui.ui.columns import Body, Column
 from gradtui.ui.lines import Lines, Row
 from gradtui.ui.measures import MEASURES, Measure, at
-from gradtui.ui.names import labels
-from gradtui.ui.scale import elide, state
+from gradtui.ui.scale import elide
 
 SLICES = 8
 LONGEST_NAME = 24
 SHORTEST_NAME = 18
 """So that the measure's name fits over them."""
+
+SORTED_FOR = 30
+"""Repaints for which an order by what is worst stands, unless a warning comes or goes: nobody reads rows that swap at every frame."""
 
 
 class LayerBars(Vertical, can_focus=True):
@@ -40,7 +45,11 @@ class LayerBars(Vertical, can_focus=True):
         Binding("pagedown", "page(1)", "Page down", id="bars.pagedown", show=False, tooltip="One screenful down."),
         Binding("home,g", "cursor(-1000000)", "First", id="bars.first", show=False, tooltip="The first layer."),
         Binding("end,G", "cursor(1000000)", "Last", id="bars.last", show=False, tooltip="The last layer."),
-        Binding("enter", "detail", "Layer", id="bars.detail", show=False, tooltip="All numbers of the layer under the cursor."),
+        Binding("enter", "detail", "Layer", id="bars.detail", show=False, tooltip="All numbers of the layer, or open and close the block."),
+        Binding("b", "fold", "Blocks", id="bars.fold", show=False, tooltip="Fold layers into the modules they are parts of; b again: all."),
+        Binding(
+            "B", "order", "Order", id="bars.order", show=False, tooltip="The worst first: by warning, then the smallest; B again: as built."
+        ),
     ]
 
     class Picked(Message):
@@ -55,18 +64,17 @@ class LayerBars(Vertical, can_focus=True):
         self.measure: Measure = MEASURES[0]
         self.theory: theory.Line = []
         """What theory says of every layer's delta at initialisation; empty: nothing."""
-        self.filter = ""
-        self.worst_first = False
-        """Too few rows on screen for the network: show those in trouble."""
+        self.asked = Arrangement()
+        self._age = 0
         self._layers: Sequence[Layer] = ()
-        self._labels: list[str] = []
-        self._rows: list[int | str] = []
+        self._full_names: list[str] = []
+        self._rows: list[Entry] = []
         self._cursor = 0
         self._frame: Frame | None = None
         self._figures: Frame | None = None
         self._ghost: Frame | None = None
         self._values: Numbers = []
-        self._flags: Mapping[str, str] = {}
+        self._flags: dict[int, str] = {}
         self._axes = {measure.key: measure.axis for measure in MEASURES}
         self._drawn: dict[int, tuple[str, str]] = {}
         self._bar_width = 0
@@ -90,6 +98,8 @@ class LayerBars(Vertical, can_focus=True):
     def describe(self, layers: Sequence[Layer]) -> None:
         """A run begins (again): these are its layers."""
         self._layers = layers
+        self._full_names = [full_name(layer) for layer in layers]
+        self.asked.opened = None
         self._frame = self._ghost = self._figures = None
         self._values = []
         self.theory = []
@@ -99,7 +109,15 @@ class LayerBars(Vertical, can_focus=True):
     def show(self, frame: Frame | None, ghost: Frame | None, flags: Mapping[str, str]) -> None:
         """The newest frame, the one before the last toggle, and the severity of what is wrong by layers' full names."""
         self._frame, self._ghost = frame, ghost
-        self._flags = flags
+        flagged = {i: flags[name] for i, name in enumerate(self._full_names) if name in flags} if flags else {}
+        if flagged != self._flags or not self._values:
+            self._age = SORTED_FOR
+        self._flags = flagged
+        self._measure()
+
+    def _measure(self) -> None:
+        """Take the newest frame's values of the measure that is shown."""
+        frame = self._frame
         values = self.measure.values(frame) if frame else []
         self._values = values or (self._values if frame else [])
         axis = self._axes[self.measure.key].extended(self._values)
@@ -109,8 +127,11 @@ class LayerBars(Vertical, can_focus=True):
 
     def repaint(self, *, figures: bool) -> None:
         """Repaint what changed on screen; `figures`: the numbers too, not only the bars."""
-        if self.worst_first and self._select() != self._rows:
-            self._lay_out()
+        self._age += 1
+        if self.asked.by_trouble and self._age >= SORTED_FOR:
+            self._age = 0
+            if self._select() != self._rows:
+                self._lay_out()
         visible = self.visible_rows
         self._head()
         if figures:
@@ -134,8 +155,7 @@ class LayerBars(Vertical, can_focus=True):
     @property
     def current(self) -> int | None:
         """The index of the layer under the cursor."""
-        row = self._rows[self._cursor] if self._cursor < len(self._rows) else None
-        return row if isinstance(row, int) else None
+        return self._rows[self._cursor].layer if self._cursor < len(self._rows) else None
 
     # Layout
 
@@ -143,55 +163,37 @@ class LayerBars(Vertical, can_focus=True):
         """Show another measure."""
         self.measure = measure
         self._values = []
-        self.show(self._frame, self._ghost, self._flags)
+        self._measure()
         self._lay_out()
 
     def refilter(self, text: str) -> None:
         """Show only layers whose full name contains `text`."""
-        self.filter = text
+        self.asked.filter = text
         self._cursor = 0
         self._lay_out()
 
     def on_resize(self) -> None:
         self._lay_out()
 
-    def _select(self) -> list[int | str]:
-        chosen = [i for i, layer in enumerate(self._layers) if self.filter.lower() in full_name(layer).lower()]
-        room = max(1, self._body.size.height)
-        if self.worst_first and len(chosen) > room:
-            chosen = sorted(sorted(chosen, key=self._trouble)[:room])
-        found: list[int | str] = []
-        last = ""
-        for i in chosen:
-            group = self._layers[i].group
-            if group and group != last:
-                found.append(group)
-            last = group
-            found.append(i)
-        return found
+    def _select(self) -> list[Entry]:
+        return self.asked.entries(self._layers, self._name_width - 3, max(1, self._body.size.height), self._trouble)
 
-    def _trouble(self, index: int) -> tuple[int, float]:
-        """Sorts the layers in trouble to the front: by severity, then the smallest values."""
-        value = at(self._values, index)
-        severity = ("critical", "warning", "information", "").index(self._flag(index))
-        return severity, value if value is not None and not state(value) else 0.0
+    def _trouble(self, index: int) -> arrange.Trouble:
+        return arrange.trouble(self._flags.get(index, ""), at(self._values, index))
 
     def _lay_out(self) -> None:
         if not self.is_attached:
             return
-        self._rows = self._select()
-        self._cursor = min(self._cursor, max(0, len(self._rows) - 1))
         width = self.size.width
-        names = [inert(layer.name) for layer in self._layers]
-        longest = max(map(len, names), default=0)
+        longest = max((len(inert(layer.name)) for layer in self._layers), default=0)
         self._name_width = min(max(longest + 3, SHORTEST_NAME), LONGEST_NAME, max(8, width // 3))
-        self._labels = labels(names, self._name_width - 3)
+        self._rows, self._age = self._select(), 0
+        self._cursor = min(self._cursor, max(0, len(self._rows) - 1))
         figures = len(self.measure.heading) + 1
         self._bar_width = max(SLICES, width - self._name_width - figures)
         self._cuts = [self._bar_width * i // SLICES for i in range(SLICES + 1)]
-        columns = (self._names, *self._slices, self._numbers)
         widths = (self._name_width, *(b - a for a, b in zip(self._cuts, self._cuts[1:], strict=False)), figures)
-        for column, cells in zip(columns, widths, strict=True):
+        for column, cells in zip((self._names, *self._slices, self._numbers), widths, strict=True):
             column.styles.width = cells
             column.styles.height = max(1, len(self._rows))
             column.forget()
@@ -199,13 +201,19 @@ class LayerBars(Vertical, can_focus=True):
         self._head()
 
     def _head(self) -> None:
-        about = f"{self.measure.title} /{self.filter}" if self.filter else self.measure.title
+        asked = self.asked
+        about = f"{'worst ' if asked.worst_first else ''}{self.measure.title}{f' /{asked.filter}' if asked.filter else ''}"
         visible = self.visible_rows
-        top = self._rows[visible.start] if visible else ""
-        if isinstance(top, int) and (group := inert(self._layers[top].group)) and len(group) + len(about) + 1 < self._name_width:
+        top = self._rows[visible.start].layer if visible else None
+        if (
+            top is not None
+            and asked.opened is None
+            and (group := inert(self._layers[top].group))
+            and len(group) + len(about) + 1 < self._name_width
+        ):
             about = f"{group} {about}"  # its own header has been scrolled away
         part = f" {visible.start + 1}-{visible.stop}/{len(self._rows)}"
-        if len(visible) < len(self._rows) and not self.worst_first and len(about) + len(part) < self._name_width:
+        if len(visible) < len(self._rows) and not asked.few and len(about) + len(part) < self._name_width:
             about += part
         title = elide(about, self._name_width - 1).ljust(self._name_width)
         ruler = self._axes[self.measure.key].ruler(self._bar_width).ljust(self._bar_width)
@@ -217,21 +225,17 @@ class LayerBars(Vertical, can_focus=True):
         if y >= len(self._rows):
             return (("no layer" if self._layers and not y else "", "muted"),)
         row = self._rows[y]
-        if isinstance(row, str):
-            return rows.group_cell(row, self._name_width)
-        layer = self._layers[row]
-        cursor = y == self._cursor and self.has_focus
-        return rows.name_cell(self._labels[row], self._name_width, self._flag(row), frozen=layer.frozen, cursor=cursor)
-
-    def _flag(self, index: int) -> str:
-        """The severity of what is wrong with a layer; empty: nothing."""
-        return self._flags.get(full_name(self._layers[index]), "")
+        if not row.members:
+            return rows.group_cell(row.label, self._name_width)
+        frozen = row.layer is not None and self._layers[row.layer].frozen
+        severity = arrange.worst_severity(self._flags, row.members)
+        return rows.name_cell(row.label, self._name_width, severity, frozen=frozen, cursor=y == self._cursor and self.has_focus)
 
     def _number_row(self, y: int) -> Row:
-        row = self._rows[y] if y < len(self._rows) else ""
-        if isinstance(row, str) or self._figures is None:
+        members = self._rows[y].members if y < len(self._rows) else ()
+        if not members or self._figures is None:
             return ()
-        return ((self.measure.figures(self._figures, row), ""),)
+        return ((self.measure.figures(self._figures, min(members, key=self._trouble)), ""),)
 
     def _slice_row(self, i: int) -> Callable[[int], Row]:
         def row(y: int) -> Row:
@@ -247,27 +251,18 @@ class LayerBars(Vertical, can_focus=True):
         return self._drawn[y]
 
     def _draw_bar(self, y: int) -> tuple[str, str]:
-        row = self._rows[y] if y < len(self._rows) else ""
-        if isinstance(row, str) or not self._values:
+        row = self._rows[y] if y < len(self._rows) else None
+        if row is None or not row.members or not self._values:
             return " " * self._bar_width, "m" * self._bar_width
-        axis = self._axes[self.measure.key]
-        layer = self._layers[row]
-        note = "frozen" if layer.frozen else "not measured, or no gradient"
-        text, codes = rows.drawn(at(self._values, row), axis, self._bar_width, hot=bool(self._flag(row)), note=note)
-        point = theory.point(self.theory, row)
-        if self.measure is MEASURES[0] and self._frame and point:
-            holds = theory.holds(self._frame)
-            text, codes = rows.shaded(text, codes, point.edges, axis, "s" if holds else "f")
-            text, codes = rows.marked(text, codes, point.delta, axis, rows.THEORY, "t" if holds else "f")
-        ghost = self.measure.values(self._ghost) if self._ghost else []
-        return rows.marked(text, codes, at(ghost, row), axis, rows.GHOST, "g")
+        look = drawing.Look(self.measure, self._axes[self.measure.key], self._values, self._flags, self._frame, self._ghost, self.theory)
+        return drawing.bar_of(row, self._layers, look, self._bar_width)
 
     # The cursor
 
     def action_cursor(self, by: int) -> None:
         last = len(self._rows) - 1
         target = max(0, min(last, self._cursor + by))
-        if target >= 0 and isinstance(self._rows[target], str):
+        if target >= 0 and not self._rows[target].members:
             target = target + 1 if by > 0 or target == 0 else target - 1
         self._move(max(0, min(last, target)))
 
@@ -277,6 +272,24 @@ class LayerBars(Vertical, can_focus=True):
     def action_detail(self) -> None:
         if self.current is not None:
             self.post_message(self.Picked(self.current))
+        elif self._cursor < len(self._rows):
+            self.asked.open(self._rows[self._cursor].path)
+            self._lay_out()
+
+    def action_fold(self) -> None:
+        self.asked.fold(self._layers, max(1, self._body.size.height))
+        self._rearrange()
+
+    def action_order(self) -> None:
+        self.asked.worst_first = not self.asked.worst_first
+        self._rearrange()
+
+    def _rearrange(self) -> None:
+        """Other rows, from the top."""
+        self._cursor = 0
+        self._lay_out()
+        self._body.scroll_to(y=0, animate=False)
+        self.action_cursor(0)
 
     def _pick(self, y: int) -> None:
         self.focus()

@@ -25,6 +25,10 @@ SIGNS: tuple[tuple[str, str], ...] = (
     ("│ in a bar", "where it was before the last toggle, or where the other run of a comparison is; ║ where theory puts it too"),
     ("┊ in a bar", "delta at initialisation by theory, laid through the last layer; faint after step 10"),
     ("▒ · in a bar", "where 19 networks in 20 of this width begin, by theory"),
+    (
+        "▸ ▾ in a name",
+        "a block of layers, and how many: closed, open; its bar is their median, ▒ · from least to greatest, its number the worst",
+    ),
     ("–", "not measured, or there is no gradient: that is not 0"),
     ("*", "a toggle that takes effect at the next restart"),
 )

@@ -6,7 +6,10 @@ the same.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from itertools import groupby
+from statistics import median
 
 from gradtui.diagnose.words import inert
 from gradtui.ui.lines import Row
@@ -30,6 +33,23 @@ def drawn(value: float | None, axis: Axis, width: int, *, hot: bool, note: str =
     if word:
         return f"{word} ".rjust(width, "█" if word == "inf" else "░")[-width:], "v" * width
     return bar(value, axis, width), ("h" if hot else "b") * width
+
+
+def block(values: Sequence[float | None], axis: Axis, width: int, *, hot: bool) -> tuple[str, str]:
+    """The bar of layers folded into one: as long as their median, shaded from the least to the greatest.
+
+    What is no finite number takes the whole bar, as for one layer: no median can hide it.
+    """
+    broken = next((value for value in values if state(value) in ("nan", "inf", "-inf")), None)
+    text, codes = drawn(middle(values) if broken is None else broken, axis, width, hot=hot)
+    places = [value for value in values if value is not None and not state(value)]
+    return shaded(text, codes, (min(places), max(places)), axis, "s") if places and broken is None else (text, codes)
+
+
+def middle(values: Sequence[float | None]) -> float | None:
+    """The median of those that were measured; None: nothing was."""
+    measured = [value for value in values if value is not None and math.isfinite(value)]
+    return median(measured) if measured else None
 
 
 GHOST, THEORY, BOTH = "│┊║"

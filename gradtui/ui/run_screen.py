@@ -105,7 +105,7 @@ class RunScreen(Changing):
         """Put the panels in, once the status line is on the screen: they take longer to style and lay out than all before."""
         self._log.follow(self.watched.run.trainer_log)
         titles = Lines(id="toggles-title"), Lines(id="warnings-title")
-        titles[0].put([((" toggles", "title"), ("  press the key to change one", "muted"))])
+        titles[0].put([((" toggles", "title"), ("  press the key to change one" if self.changeable else "  as they stood", "muted"))])
         titles[1].put([((" warnings", "title"),)])
         await self._left.mount(self._bars, self._summary, self._guide, self._history, self._log)
         await self._side.mount(titles[0], self._toggles, titles[1], self._warnings)
@@ -182,7 +182,8 @@ class RunScreen(Changing):
         state = self.feed.state
         self._status.put(self._status_rows(self._status.size.width))
         self._summary.put([status.summary_row(state, self._bars.theory, self._summary.size.width)])
-        self._warnings.put(warnings.rows(state, self.life, self._warnings.size.width, self._warnings.size.height))
+        room = self._warnings.size
+        self._warnings.put(warnings.rows(state, self.life, room.width, room.height, changeable=self.changeable))
         self._toggles.show(state.settings, self.controls.pending, self.controls.refused)
         if self._detail and self._detail[0].is_current:
             self._detail[0].show(self._detail_rows(self._detail[1]))
@@ -197,7 +198,7 @@ class RunScreen(Changing):
     def _fit(self) -> None:
         """Share the rows between bars and history: the bars get what the network needs, the history at least its least."""
         tiny = self.size.width < 60 or self.size.height < 16
-        self._bars.worst_first = tiny
+        self._bars.asked.few = tiny
         wide = self.size.width >= 100 and not tiny
         self._toggles.styles.height = max(3, min(self._toggles.count, self.size.height // 2 - 2)) if wide else 3
         self._remark = self._due_remark()
@@ -207,7 +208,7 @@ class RunScreen(Changing):
         room = self.query_one("#left").size.height - 1 - len(told)
         least = 0 if tiny else 8 if wide else 4
         self._bars.styles.height = max(2, min(self._bars.row_count + 1, room - least))
-        self._bars.refilter(self._bars.filter)
+        self._bars.refilter(self._bars.asked.filter)
         self.call_after_refresh(self.show_all)
 
     def _ghost(self) -> Frame | None:
@@ -239,6 +240,11 @@ class RunScreen(Changing):
         """A trainer that this viewer started is at work."""
         return self.watched.trainer is not None and self.watched.trainer.alive and not self.life.over
 
+    @property
+    def changeable(self) -> bool:
+        """Toggles still act: on the trainer, or on the one that `r` starts after it."""
+        return not self.life.over or self._restart is not None
+
     def action_pause(self) -> None:
         self._do("resume" if self.feed.state.paused else "pause")
 
@@ -249,7 +255,8 @@ class RunScreen(Changing):
         if not self.life.over:
             self._do("restart")
         elif self._restart is None:
-            self.tell("this run is over, and this viewer did not start it: gradtui run starts another")
+            another = "" if lives.watched(self.feed.state.hello) else ": gradtui run starts another"
+            self.tell(f"this run is over, and this viewer did not start it{another}")
         else:
             try:
                 trainer = self._restart(self.watched.run, self.feed.state.settings | self.controls.pending)
@@ -260,7 +267,8 @@ class RunScreen(Changing):
             self._restarting = True
 
     def _do(self, verb: str) -> None:
-        problem = "the run is over; r starts it again" if self.life.over else self.controls.do(verb)
+        over = "the run is over; r starts it again" if self._restart else "the run is over"
+        problem = over if self.life.over else self.controls.do(verb)
         if problem:
             self.tell(problem)
 
@@ -270,7 +278,7 @@ class RunScreen(Changing):
         self.call_after_refresh(self.show_all)
 
     def action_filter(self) -> None:
-        before = self._bars.filter
+        before = self._bars.asked.filter
 
         def done(text: str | None) -> None:
             if text is None:
@@ -280,7 +288,7 @@ class RunScreen(Changing):
 
     def clear_filter(self) -> bool:
         """Show all layers again; False: they are shown already."""
-        if not self._bars.filter:
+        if not self._bars.asked.filter:
             return False
         self._bars.refilter("")
         return True
