@@ -10,6 +10,7 @@ from gradtui.stream import liveness
 
 if TYPE_CHECKING:
     from gradtui.diagnose.state import RunState
+    from gradtui.stream.events import Hello
 
 SILENT_AFTER = 10.0
 """Seconds without an event from which a run that should speak is called silent."""
@@ -35,7 +36,7 @@ class Life:
     word: str
     detail: str = ""
     advice: str = "r starts it again, l shows what it printed."
-    """What to do after a crash."""
+    """What to do after a crash; the default is for a trainer that this viewer started."""
 
     @property
     def over(self) -> bool:
@@ -52,17 +53,30 @@ def life(state: RunState, trainer: Trainer | None, silent_for: float, *, behind:
         return Life("STARTING") if trainer.alive else Life("CRASHED", cause_of_death(trainer.returncode))
     if state.end is not None:
         if state.end.reason == "crashed":
-            return Life("CRASHED", state.end.error or "no reason was recorded")
+            return _crashed(state, trainer, state.end.error or "no reason was recorded")
         return Life("DONE" if state.end.reason == "finished" else "STOPPED")
     if trainer is not None and not trainer.alive:
         return Life("CRASHED", cause_of_death(trainer.returncode))
     if trainer is None and state.hello is not None and liveness.gone(state.hello):
-        return Life("CRASHED", "the trainer is gone and left no word: killed, or the machine was restarted")
+        return _crashed(state, trainer, "the trainer is gone and left no word: killed, or the machine was restarted")
     if state.paused:
         return Life("PAUSED")
     if state.frame is None and silent_for < 3 * SILENT_AFTER:
         return Life("STARTING")
     return Life("SILENT", f"{silent_for:.0f}s") if silent_for >= SILENT_AFTER else Life("RUN")
+
+
+def _crashed(state: RunState, trainer: Trainer | None, detail: str) -> Life:
+    """No key starts again what this viewer did not start."""
+    if trainer is not None:
+        return Life("CRASHED", detail)
+    own = watched(state.hello)
+    return Life("CRASHED", detail, "Start it again where you started it: what it printed is there." if own else "l shows what it printed.")
+
+
+def watched(hello: Hello | None) -> bool:
+    """Whether it is a training of somebody's own rather than one of the lab's."""
+    return hello is not None and bool(hello.scenario.get("watched"))
 
 
 def cause_of_death(returncode: int | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -67,8 +66,11 @@ class ReplayScreen(RunScreen):
         if player.clock.playing:
             return Life("PLAY")
         recorded = lives.life(player.state, None, 0.0)
-        over = player.clock.at_end and recorded.over
-        return replace(recorded, advice="l shows what it printed.") if over else Life("PAUSED")
+        return recorded if player.clock.at_end and recorded.over else Life("PAUSED")
+
+    @property
+    def changeable(self) -> bool:
+        return False
 
     def _begin(self) -> None:
         super()._begin()

@@ -43,8 +43,11 @@ class Item:
     advice: str
 
 
-def rows(run: RunState, life: Life, width: int, height: int) -> list[Row]:
-    """The panel's rows: how the trainer ended, then every open warning, the most severe first and of those the newest."""
+def rows(run: RunState, life: Life, width: int, height: int, *, changeable: bool = True) -> list[Row]:
+    """The panel's rows: how the trainer ended, then every open warning, the most severe first and of those the newest.
+
+    `changeable`: toggles can still be changed, so that a key is worth naming.
+    """
     if life.word == "JUDGING":
         return [((f" judging what came before: {life.detail}", "muted"),)]
     items = []
@@ -54,9 +57,8 @@ def rows(run: RunState, life: Life, width: int, height: int) -> list[Row]:
     toggles = run.hello.toggles if run.hello else []
     for warning in worst_first(run.open):
         letter, style = FLAGS[warning.severity]
-        items.append(
-            Item(letter, style, heading(warning), evidence(warning), warning.evidence.brief, advice(warning, toggles, run.settings))
-        )
+        told = advice(warning, toggles, run.settings, changeable=changeable)
+        items.append(Item(letter, style, heading(warning), evidence(warning), warning.evidence.brief, told))
     return _laid_out(items, width, height) if items else all_clear(run, width)
 
 
@@ -82,14 +84,16 @@ def evidence(warning: Warning) -> str:
     return f"{where}: {text}." if where and where not in text else f"{text}."
 
 
-def advice(warning: Warning, toggles: Sequence[Toggle], settings: Mapping[str, Value]) -> str:
-    """The first thing to try that has not been done since the warning opened, with its key."""
+def advice(warning: Warning, toggles: Sequence[Toggle], settings: Mapping[str, Value], *, changeable: bool = True) -> str:
+    """The first thing to try that has not been done since the warning opened, with its key; or what it would have been."""
     left = [fix for fix in warning.try_ if settings.get(fix.toggle) != fix.value]
     if not left or warning.mitigated:
         return ""
     first = left[0]
     toggle = next((toggle for toggle in toggles if toggle.key == first.toggle), None)
     what = f"{words.inert(toggle.label if toggle else first.toggle)} = {words.inert(setting(first.value))}"
+    if not changeable:
+        return f"{what} would have been the one to try."
     return f"Press {words.inert(toggle.hotkey)} for {what}." if toggle and toggle.hotkey else f"Try {what}."
 
 

@@ -244,6 +244,24 @@ async def test_leaving_an_attached_run_does_not_ask_nor_touch_it(tmp_path: Path,
     assert s.commands() == []
 
 
+async def test_a_crash_of_an_attached_run_offers_no_key_that_does_nothing(tmp_path: Path) -> None:
+    """Its open warning names no toggle's key either, and `r` and space say why they do nothing."""
+    hello = msgspec.structs.replace(rec.hello(rec.layers(9)), scenario={"name": "mine", "watched": True})
+    sick = [rec.frame(step, rec.vanishing(9)) for step in range(10)]
+    async with showing(tmp_path, [hello, *sick, End(reason="crashed", step=9, error="boom")]) as s:
+        text = s.text()
+        assert "CRASHED boom" in text
+        assert "one to try." in text
+        assert "Press" not in text
+        await s.press("space")
+        await s.press("r")
+        text = s.text()
+        assert "starts it again" not in text
+        assert "the run is over" in text
+        assert "gradtui run" not in text
+        assert s.commands() == []
+
+
 async def test_leaving_a_finished_run_does_not_ask(tmp_path: Path) -> None:
     async with showing(tmp_path, [*OPENING, End(reason="finished", step=9)], process=Process(0)) as s:
         assert "DONE" in s.text()

@@ -45,6 +45,24 @@ def test_a_crash_is_told_with_its_error() -> None:
     assert life(after(FRAME, End(reason="crashed", step=9, error="ValueError: no")), Process(3), 0) == Life("CRASHED", "ValueError: no")
 
 
+@pytest.mark.parametrize(
+    ("scenario", "advice"),
+    [
+        ({"name": "deep-sigmoid", "model": "mlp"}, "l shows what it printed."),
+        ({"name": "mine", "watched": True}, "Start it again where you started it: what it printed is there."),
+    ],
+)
+def test_no_key_starts_again_what_this_viewer_did_not_start(scenario: dict[str, object], advice: str) -> None:
+    state = RunState()
+    state.apply(msgspec.structs.replace(rec.hello(rec.layers(3)), scenario=scenario))
+    state.apply(End(reason="crashed", step=9, error="ValueError: no"))
+    assert life(state, None, 0) == Life("CRASHED", "ValueError: no", advice)
+    assert life(state, Process(3), 0).advice.startswith("r starts it again")
+    gone = RunState()
+    gone.apply(msgspec.structs.replace(rec.hello(rec.layers(3)), scenario=scenario, pid=2**22, host=socket.gethostname()))
+    assert life(gone, None, 0).advice == advice
+
+
 def test_a_trainer_killed_without_a_word_has_crashed_even_while_paused() -> None:
     assert life(after(FRAME, PAUSED), Process(-9), 0).word == "CRASHED"
     assert "SIGKILL" in life(after(FRAME), Process(-9), 0).detail

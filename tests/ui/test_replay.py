@@ -116,6 +116,17 @@ async def test_a_crash_is_told_without_a_key_that_does_nothing(tmp_path: Path) -
         assert "starts it again" not in s.text()
 
 
+async def test_a_warning_names_the_toggle_to_have_tried_and_no_key(tmp_path: Path) -> None:
+    async with replaying(tmp_path) as s:
+        replay(s).player.clock.seek(20)
+        await s.settle()
+        text = s.text()
+        assert "VANISHING" in text
+        assert "one to try." in text
+        assert "Press" not in text
+        assert "press the key" not in text
+
+
 async def test_nothing_in_it_can_be_changed_and_it_is_said_why(tmp_path: Path) -> None:
     async with replaying(tmp_path) as s:
         for keys in (("n",), ("t",), ("tab", "enter"), ("r",)):

@@ -32,6 +32,11 @@ def test_letter_and_word_come_first_then_layer_evidence_and_key() -> None:
     assert shown(run(warning())) == ["!  VANISHING hidden.0: falls 4.4 decades. Press n for batch norm = on."]
 
 
+def test_where_nothing_can_be_changed_it_names_the_toggle_and_no_key() -> None:
+    (row,) = warnings.rows(run(warning()), Life("PAUSED"), 90, 6, changeable=False)
+    assert text_of(row) == "!  VANISHING hidden.0: falls 4.4 decades. batch norm = on would have been the one to try."
+
+
 def test_the_most_severe_comes_first_and_every_warning_has_a_line() -> None:
     state = run(warning(), warning("dead-units", "information"), warning("exploding", "critical", sentence="long " * 60))
     lines = shown(state, height=3)
