@@ -7,8 +7,10 @@ import os
 import sys
 import traceback
 import warnings
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from weakref import WeakSet
 
@@ -82,6 +84,7 @@ class Run:
         self._discover()
         for clock in self._clocks:
             seams.listen(clock)
+        self._at_exit = partial(_end_at_exit, weakref.ref(self))
         atexit.register(self._at_exit)
 
     # -- for the loop ----------------------------------------------------------------------------------------------
@@ -100,6 +103,11 @@ class Run:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.guard(self._close, self._end_after(error))
+
+    def __del__(self) -> None:
+        # Nobody can train the networks any more: their optimizers, whose hooks kept this alive, are gone.
+        if getattr(self, "active", False):
+            self.close()
 
     # -- for the clocks --------------------------------------------------------------------------------------------
 
@@ -294,7 +302,8 @@ class Run:
             return End(reason="stopped", step=self._last_step)
         return End(reason="crashed", step=self._last_step, error=f"{type(error).__name__}: {error}"[:2000])
 
-    def _at_exit(self) -> None:
+    def close_at_exit(self) -> None:
+        """The program ends."""
         # Set by the interpreter when it printed the exception that ended the program.
         self.guard(self._close, self._end_after(getattr(sys, "last_value", None)))
 
@@ -338,6 +347,11 @@ class Run:
 NOTHING_REACHED = "no module of the model was seen to be called (it is compiled): no delta and no activations; the gradients are exact"
 
 _running: WeakSet[Run] = WeakSet()
+
+
+def _end_at_exit(run: weakref.ref[Run]) -> None:
+    if (found := run()) is not None:
+        found.close_at_exit()
 
 
 def _stop_in_fork() -> None:

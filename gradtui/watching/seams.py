@@ -9,6 +9,7 @@ torch that has no such function, nothing is wrapped: then only what the optimize
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Protocol
@@ -33,21 +34,25 @@ class Listener(Protocol):
         """`scaler.step(optimizer)` has ended, with or without a step of the optimizer."""
 
 
-_listeners: list[Listener] = []
+_listeners: list[weakref.ref[Listener]] = []
+"""Weak: a network that nobody trains any more is not kept by who watched it."""
 _originals: dict[str, Callable[..., Any]] = {}
 
 
 def listen(listener: Listener) -> None:
     if not _listeners:
         _wrap()
-    _listeners.append(listener)
+    _listeners.append(weakref.ref(listener))
 
 
 def leave(listener: Listener) -> None:
-    if listener in _listeners:
-        _listeners.remove(listener)
-        if not _listeners:
-            _unwrap()
+    _listeners[:] = [known for known in _listeners if known() is not None and known() is not listener]
+    if not _listeners and _originals:
+        _unwrap()
+
+
+def _listening() -> list[Listener]:
+    return [listener for known in _listeners if (listener := known()) is not None]
 
 
 def _wrap() -> None:
@@ -68,7 +73,7 @@ def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(grouping)
     def group(tensors: Sequence[Sequence[Tensor]], *args: Any, **kwargs: Any) -> Any:
         if not torch.compiler.is_compiling():
-            for listener in tuple(_listeners):
+            for listener in _listening():
                 listener.clipping(tensors[0])
         return grouping(tensors, *args, **kwargs)
 
@@ -78,7 +83,7 @@ def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
 def _told_of_steps(step: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(step)
     def stepping(scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
-        told = tuple(_listeners)
+        told = _listening()
         for listener in told:
             listener.scaler_stepping(scaler, optimizer)
         try:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import warnings
+import weakref
 from pathlib import Path
 
 import pytest
@@ -144,10 +145,15 @@ def test_a_crash_after_which_no_number_can_be_read_is_told_as_the_crash(tmp_path
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
     unreadable = torch.empty((), device="meta")  # as every tensor is on a CUDA device that has failed
-    with pytest.raises(RuntimeError, match="device-side"), gradtui.watch(model, optimizer, run_dir=tmp_path, every=10) as run:
-        train(model, optimizer, 3)
-        run.log(loss=unreadable)
-        raise RuntimeError("device-side assert triggered")
+
+    def loop() -> None:
+        with gradtui.watch(model, optimizer, run_dir=tmp_path, every=10) as run:
+            train(model, optimizer, 3)
+            run.log(loss=unreadable)
+            raise RuntimeError("device-side assert triggered")
+
+    with pytest.raises(RuntimeError, match="device-side"):
+        loop()
     end = Recording(tmp_path).end
     assert (end.reason, end.error) == ("crashed", "RuntimeError: device-side assert triggered")
 
@@ -235,6 +241,25 @@ def test_an_optimizer_is_watched_again_after_its_run_is_gone(tmp_path: Path) -> 
     with gradtui.watch(model, optimizer, run_dir=tmp_path / "again", every=1) as run:
         train(model, optimizer, 2, run)
     assert len(Recording(tmp_path / "again").frames) == 2
+
+
+def test_a_watched_model_is_freed_with_its_optimizer_and_its_run_ends(tmp_path: Path) -> None:
+    """A sweep, or a notebook's cell that is run again, must not keep every network of before."""
+    grouping = vars(clip_grad)[seams.GROUPING]
+
+    def train_one() -> weakref.ref[nn.Module]:
+        model = network()
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        gradtui.watch(model, optimizer, run_dir=tmp_path, every=2)
+        train(model, optimizer, 6)
+        return weakref.ref(model)
+
+    model = train_one()
+    gc.collect()
+    assert model() is None
+    end = Recording(tmp_path).end
+    assert (end.reason, end.step) == ("finished", 5)
+    assert vars(clip_grad)[seams.GROUPING] is grouping
 
 
 def test_an_optimizer_of_another_model_is_warned_of(tmp_path: Path) -> None:
