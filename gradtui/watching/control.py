@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -25,6 +26,17 @@ _NAP = 0.05
 """Seconds between two looks at the commands while paused."""
 _NONE = "none"
 _VERBS = ("pause", "resume", "step")
+
+
+class Obeyed(NamedTuple):
+    """What a viewer has changed."""
+
+    frozen: bool
+    """A layer was frozen or thawed."""
+    exchanged: bool
+    """Activation modules were."""
+    single: bool
+    """One step is to be made, and then no more."""
 
 
 class Control:
@@ -93,17 +105,16 @@ class Control:
             group["lr"] = lr
         self._lr = []
 
-    def obey(self, step: int) -> tuple[bool, bool]:
-        """Take the commands in; while paused, stay here. `step`: the next one.
-
-        Returns whether a layer was frozen or thawed, and whether activations were exchanged.
-        """
+    def obey(self, step: int, hold: Callable[[], None]) -> Obeyed:
+        """Take the commands in; while paused, stay here, after calling `hold`. `step`: the next one."""
         frozen, activation = self._frozen, self.settings["activation"]
         single = self._take(step)
+        if self._paused and not single:
+            hold()
         while self._paused and not single:
             time.sleep(_NAP)
             single = self._take(step)
-        return self._frozen is not frozen, self.settings["activation"] != activation
+        return Obeyed(self._frozen is not frozen, self.settings["activation"] != activation, single)
 
     def release(self) -> None:
         """The watching is over: what was frozen thaws, and the network has its own activations."""

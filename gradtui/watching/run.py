@@ -61,6 +61,7 @@ class Run:
         self._name = name
         self._started = self._frame_at = meter.now()
         self._frame_step = -1
+        self._logged_at = -2
         self._optimizers = list(optimizers)
         self._networks = dict(models)
         self._hello: Hello | None = None
@@ -162,11 +163,21 @@ class Run:
     def step_ended(self) -> None:
         if self._control is not None:
             self._control.restore_lr()
-            frozen, exchanged = self._control.obey(self.step + 1)
-            if frozen:
-                self._signature = self._parameters()  # frozen from here, which makes no other network of it
-            if exchanged:
-                self._discover_again()
+            if not self._log_follows():
+                self._obey(self._control)
+
+    def _log_follows(self) -> bool:
+        """Whether the loop is about to log, as it did after its last step: held up after that, a step's frame has its loss."""
+        return self._logged_at == self.step - 1 and not self._recorder.logs_before_step
+
+    def _obey(self, control: Control) -> None:
+        obeyed = control.obey(self.step + 1, partial(self._for_frames, self._recorder.write, True))
+        if obeyed.frozen:
+            self._signature = self._parameters()  # frozen from here, which makes no other network of it
+        if obeyed.exchanged:
+            self._discover_again()
+        elif obeyed.single and self._armed_at is None and self._hello is not None:
+            self._arm(self.step + 1, self._forward)  # whoever goes step by step wants to see every one
 
     # -- beginning -------------------------------------------------------------------------------------------------
 
@@ -288,6 +299,9 @@ class Run:
             started = self.meter.now()
             self._recorder.log(values, self.step)
             self.meter.spend(started)
+        followed, self._logged_at = self._log_follows(), self.step
+        if followed and self._control is not None:
+            self._obey(self._control)
 
     # -- ending ----------------------------------------------------------------------------------------------------
 

@@ -21,13 +21,13 @@ from tests.watch.recordings import Recording, norm
 class Loop:
     """SGD with a scheduler, a step at a time."""
 
-    def __init__(self, path: Path, control: bool = True) -> None:
+    def __init__(self, path: Path, control: bool = True, every: int = 1) -> None:
         torch.manual_seed(0)
         self.path = path
         self.model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
         self.optimizer = torch.optim.SGD(self.model.parameters(), 0.1)
         self.scheduler = torch.optim.lr_scheduler.ExponentialLR(self.optimizer, 0.5)
-        self.run: Run = gradtui.watch(self.model, self.optimizer, run_dir=path, every=1, control=control)
+        self.run: Run = gradtui.watch(self.model, self.optimizer, run_dir=path, every=every, control=control)
 
     def step(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """The gradients, and how the parameters changed."""
@@ -143,6 +143,32 @@ def test_a_paused_loop_waits_steps_once_and_goes_on(tmp_path: Path) -> None:
     thread.join(60)
     assert taken == [0, 1, 2, 3]
     loop.run.close()
+
+
+@pytest.mark.parametrize("logging", [True, False], ids=["logs after its step", "logs nothing"])
+def test_every_step_made_while_paused_has_its_frame_before_the_next_is_asked_for(tmp_path: Path, logging: bool) -> None:
+    loop = Loop(tmp_path, every=1000)
+    path = tmp_path / "commands.jsonl"
+
+    def train() -> None:
+        for step in range(6):
+            loop.step()
+            if step == 1:
+                commands.send(path, do="pause")
+            if logging:
+                loop.run.log(loss=float(step))
+
+    thread = threading.Thread(target=train, daemon=True)
+    thread.start()
+    wait_for(loop.answers, "the pause")
+    held = 1 if logging else 2
+    for step in (held + 1, held + 2):
+        commands.send(path, do="step")
+        wait_for(lambda: [frame.step for frame in Recording(tmp_path).frames] == [0, *range(held + 1, step + 1)])  # noqa: B023
+    commands.send(path, do="resume")
+    thread.join(60)
+    loop.run.close()
+    assert [frame.loss for frame in Recording(tmp_path).frames] == ([0.0, 2.0, 3.0] if logging else [None] * 3)
 
 
 def test_activations_are_exchanged_and_put_back_under_the_optimizers_state(tmp_path: Path) -> None:
