@@ -196,7 +196,8 @@ def export(run: str | None, to: str, output: str | None, table: str | None) -> N
 
     What is not finite stays nan, inf or -inf; what was not measured is empty (CSV) or null
     (Parquet). CSV spells characters that do not print (\\n, \\x1b): a line is a row.
-    Files of the same names are replaced.
+    DIR is new, empty, or holds nothing but exports (hidden files aside): an earlier one
+    of the same format is replaced whole. A directory that holds anything else is refused.
     """
     from gradtui import cli_export
 

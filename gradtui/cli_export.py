@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import click
 
+from gradtui.export import place
 from gradtui.export.tables import CHANGES, LAYERS, Row, Rows, Table, frames_table, metrics_in
 from gradtui.stream.recording import Recording
 from gradtui.stream.run_directory import RunError, find
@@ -31,9 +32,12 @@ def run(name: str | None, to: str, output: str | None, table: str | None) -> Non
         if output == "-":
             _print(recording, table or LAYERS.name)
             return
-        written = WRITERS[to](recording, Path(output or f"{found.path.resolve().name}-{to}").expanduser())
+        where = Path(output or f"{found.path.resolve().name}-{to}").expanduser()
+        place.check(where)
+        written = WRITERS[to](recording, where)
     if not written:
         raise RunError(f"{found.events}: holds nothing that {to} can show: no frame was recorded")
+    place.clear(where, to, written)
     for path in written:
         click.echo(f"written to {path}", err=True)
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
+from gradtui import cli_export
 from gradtui.stream.events import End, Event, Frame, encode
 from gradtui.stream.recording import Recording
+from gradtui.stream.run_directory import RunError
 from gradtui.stream.thinning import thin
 from tests.command import gradtui
-from tests.diagnose.streams import frame, hello
+from tests.diagnose.streams import frame, hello, layers
 from tests.export.test_tables import strange
 from tests.test_report import evil, write
 
@@ -80,6 +82,57 @@ def test_on_the_command_line(tmp_path: Path, to: str) -> None:
     refused = gradtui(tmp_path, "export", run.path, "--to", to, "--output", taken)
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
     assert str(taken) in refused.stderr
+
+
+def under(where: Path) -> set[str]:
+    return {str(path.relative_to(where)) for path in where.rglob("*") if path.is_file()}
+
+
+LONG: list[Event] = [hello(), *(frame(i, -3.0) for i in range(3)), hello(layers(8)), *(frame(i, -1.0, rows=9) for i in range(3))]
+SHORT: list[Event] = [hello(), frame(0, -3.0)]
+
+
+def test_an_earlier_export_of_a_longer_run_is_replaced_whole(tmp_path: Path) -> None:
+    """Its further attempts and profiles are gone; exports in other formats beside it stay."""
+    long, short, both = write(tmp_path / "long", *LONG), write(tmp_path / "short", *SHORT), tmp_path / "out"
+    for to in FORMATS:
+        for run, where in ((long, tmp_path / f"long-{to}"), (short, tmp_path / f"short-{to}"), (long, both)):
+            cli_export.run(str(run.path), to, str(where), None)
+    (both / ".DS_Store").write_text("")
+    for to in FORMATS:
+        cli_export.run(str(short.path), to, str(both), None)
+    assert under(tmp_path / "long-tensorboard") > under(tmp_path / "short-tensorboard")
+    assert under(tmp_path / "long-svg") != under(tmp_path / "short-svg")
+    assert under(both) == {".DS_Store"}.union(*(under(tmp_path / f"short-{to}") for to in FORMATS))
+    assert not (both / "attempt-1").exists()
+
+
+@pytest.mark.parametrize("strange", ["notes.txt", "attempt-0/mine.txt", "attempt-0/deeper/it", "loss.svg/it", "profile-x.svg"])
+@pytest.mark.parametrize("to", ["svg", "tensorboard"])
+def test_a_directory_that_holds_anything_else_is_refused_and_left_alone(tmp_path: Path, to: str, strange: str) -> None:
+    run, where = write(tmp_path / "run", *SHORT), tmp_path / "out"
+    (where / strange).parent.mkdir(parents=True)
+    (where / strange).write_text("mine")
+    (where / "total_norm.svg").write_text("an export's")
+    with pytest.raises(RunError, match=f"^{where}: holds {strange.removesuffix('/it')}, which is not an export's"):
+        cli_export.run(str(run.path), to, str(where), None)
+    assert under(where) == {strange, "total_norm.svg"}
+
+
+def test_a_refused_directory_is_one_line_and_help_says_which_are_taken(tmp_path: Path) -> None:
+    run = write(tmp_path / "run", *SHORT)
+    found = gradtui(tmp_path, "export", run.path, "--to", "csv", "--output", tmp_path)
+    assert (found.returncode, found.stdout, len(found.stderr.splitlines())) == (2, "", 1)
+    assert "holds run, which is not an export's" in found.stderr
+    assert "holds nothing but exports" in gradtui(tmp_path, "export", "--help").stdout
+
+
+def test_an_export_that_shows_nothing_takes_nothing_away(tmp_path: Path) -> None:
+    where = tmp_path / "out"
+    assert gradtui(tmp_path, "export", write(tmp_path / "run", *SHORT).path, "--to", "svg", "--output", where).returncode == 0
+    before = under(where)
+    assert gradtui(tmp_path, "export", write(tmp_path / "empty").path, "--to", "svg", "--output", where).returncode == 2
+    assert under(where) == before
 
 
 def test_standard_output_has_the_same_bytes_as_the_file(tmp_path: Path) -> None:
