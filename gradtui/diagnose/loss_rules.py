@@ -85,6 +85,8 @@ def _describe_plateau(signals: Signals, share: float, trivial: float, edge: Edge
         cause = f"see {', '.join(causes)}"
     elif past:
         cause = f"the gradients look healthy now, but see {', '.join(past)}, which closed"
+    elif not any(window.records for window in signals.windows):
+        cause = "no warning names a cause, but δ was not measured, so the gradients may be it"
     else:
         cause = "the gradients look healthy, so they are not the reason"
     sentence = f"{brief} ({trivial:.3g}; threshold {PLATEAU:.0%}) at step {signals.frame.step}: nothing is learned; {cause}"

@@ -70,7 +70,10 @@ def _whole(signals: Signals) -> Finding:
 def _between_frames(signals: Signals, rows: list[int]) -> Finding:
     step = signals.frame.step
     brief = f"the gradient of {inert(full_name(signals.layers[rows[-1]]))} was not finite in a step up to {step}"
-    return Finding(signals.names(rows), Evidence(brief=brief, sentence=f"{brief}; all is finite now", numbers={"since": step}))
+    return Finding(
+        signals.names(rows),
+        Evidence(brief=brief, sentence=f"{brief}; all is finite now, so the weights outlived it", numbers={"since": step}),
+    )
 
 
 def _finding(signals: Signals, rows: list[int], what: str, why: str) -> Finding:

@@ -75,6 +75,10 @@ def test_a_plateau_names_its_cause_or_says_that_the_gradients_are_healthy() -> N
     warning = warnings_of(on("digits"), flat, "plateau")[0]
     assert "the gradients look healthy, so they are not the reason" in warning.evidence.sentence
     assert warning.try_ == []
+    blind = [frame(5 * i, loss=math.log(10), delta_rms=[]) for i in range(25)]
+    sentence = warnings_of(on("digits"), blind, "plateau")[0].evidence.sentence
+    assert "δ was not measured, so the gradients may be it" in sentence
+    assert "healthy" not in sentence
     vanished = [frame(5 * i, -4.0, loss=math.log(10)) for i in range(25)]
     warning = warnings_of(on("digits"), vanished, "plateau")[0]
     assert "; see vanishing" in warning.evidence.sentence
