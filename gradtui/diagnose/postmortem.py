@@ -16,7 +16,7 @@ from gradtui.diagnose.loss_rules import CAUSES
 from gradtui.diagnose.profile import Rows
 from gradtui.diagnose.report import Report, Snapshot, Spell, Trial, Unjudged
 from gradtui.diagnose.rules import RULES
-from gradtui.diagnose.state import RunState
+from gradtui.diagnose.state import UNFELT, RunState
 from gradtui.diagnose.warnings import SEVERITIES, Warning
 from gradtui.diagnose.words import full_name
 from gradtui.stream.events import Applied, Event, Frame, Hello, Value
@@ -56,7 +56,7 @@ class Examination:
             case Hello():
                 self._begin(event, edges)
             case Applied():
-                changed = {key: value for key, value in self.state.settings.items() if settings.get(key) != value}
+                changed = {key: value for key, value in self.state.settings.items() if settings.get(key) != value and key not in UNFELT}
                 self._change(event.step, changed)
             case Frame():
                 self._frame(event, edges)

@@ -24,6 +24,9 @@ LOG_LINE = 4000
 """Characters kept of one line."""
 WARNINGS = 1000
 
+UNFELT = ("pace",)
+"""Toggles that the network does not feel: nothing that follows is their doing, so they leave no mark."""
+
 
 class RunState:
     """The state of a run after the events applied so far."""
@@ -102,7 +105,7 @@ class RunState:
         if applied.value is None or self.settings.get(applied.toggle) == applied.value:
             return
         self.settings[applied.toggle] = applied.value
-        if self._live(applied.toggle):
+        if self._live(applied.toggle) and applied.toggle not in UNFELT:
             self.ghost = self.frame or self.ghost
             self.history.mark(applied.step, applied.toggle, applied.value)
 

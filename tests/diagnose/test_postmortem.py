@@ -54,6 +54,10 @@ def test_what_went_wrong_first_and_until_when() -> None:
     assert (found.outcome, found.last_step, found.loss) == ("stopped", 339, 50.0)
 
 
+def test_what_the_loss_did_is_no_effect_of_the_pace() -> None:
+    assert report([hello(), *well(0, 100, loss=2.0), applied(100, "pace", 5.0), *well(100, 200)]).trials == []
+
+
 def test_the_loss_of_a_watched_loop_is_the_last_that_it_logged() -> None:
     assert report([hello(), frame(0, loss=2.0), End(reason="finished", step=9, logged={"loss": 0.5})]).loss == 0.5
     assert report([hello(), frame(0, loss=2.0), End(reason="finished", step=9, logged={"eval_loss": 0.5})]).loss == 2.0

@@ -56,6 +56,14 @@ def test_a_toggle_that_waits_for_a_restart_leaves_neither_ghost_nor_mark() -> No
     assert (state.settings["depth"], state.ghost, state.history.marks) == (20, None, [])
 
 
+def test_the_pace_is_no_change_of_the_training() -> None:
+    """Else the mark of what the toggle before it did is lost as soon as somebody looks closer."""
+    state = started()
+    state.apply(frame(10))
+    state.apply(applied(11, "pace", 5.0))
+    assert (state.settings["pace"], state.ghost, state.history.marks) == (5.0, None, [])
+
+
 def test_pause_resume_and_step() -> None:
     state = started()
     seen = []
