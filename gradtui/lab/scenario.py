@@ -95,7 +95,8 @@ def load(name_or_path: str) -> Scenario:
     path = Path(name_or_path)
     if path.suffix == ".toml" or len(path.parts) > 1:
         if not path.is_file():
-            raise NoSuchScenarioError(f"{name_or_path}: no such file; gradtui list names the presets")
+            found = "is no file" if path.exists() else "no such file"
+            raise NoSuchScenarioError(f"{name_or_path}: {found}; gradtui list names the presets")
         return read(path)
     names = sorted(path.stem for path in directory().glob("*.toml"))
     if name_or_path in names:

@@ -41,7 +41,9 @@ def test_an_unknown_name_gets_the_nearest() -> None:
         load("deep-sigmoyd")
 
 
-def test_a_missing_file_is_named() -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NoSuchScenarioError, match="is no file"):
+        load(str(tmp_path))
     with pytest.raises(NoSuchScenarioError, match=r"^nowhere/mine\.toml: no such file"):
         load("nowhere/mine.toml")
 
