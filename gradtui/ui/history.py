@@ -57,6 +57,19 @@ class HistoryPanel(Lines):
         left, right = self._chart("loss", loss, marks, half, height, other), self._chart("gradient norm", norm, marks, half, height)
         self.put([(*a, (" " * GAP, ""), *b) for a, b in zip(left, right, strict=True)])
 
+    def head(self, history: History, other: Sequence[Point] = ()) -> None:
+        """Renew the values over the charts: they stand in the status line too, and would differ until the next drawing."""
+        width, height = self.size
+        if len(self._rows) != height or height < 3 or width < 16:
+            return
+        rows, half = list(self._rows), (width - GAP) // 2
+        loss, norm = history.loss.points, history.total_norm.points
+        if height >= STACKED_FROM:
+            rows[0], rows[height // 2] = title_row("loss", loss, width, other), title_row("gradient norm", norm, width)
+        else:
+            rows[0] = (*title_row("loss", loss, half, other), (" " * GAP, ""), *title_row("gradient norm", norm, half))
+        self.put(rows)
+
     def _chart(
         self, title: str, points: Sequence[Point], marks: Sequence[int], width: int, height: int, other: Sequence[Point] = ()
     ) -> list[Row]:
@@ -64,8 +77,7 @@ class HistoryPanel(Lines):
         finite, others = drawable(points), drawable(other)
         both = [*finite, *others]
         axis = self._axes[title] = self._axes.get(title, _first_axis(both)).extended(point.value for point in both)
-        beside = f"  · {heading(until(other, points[-1].step))}" if other and points else ""
-        head = ((title, "title"), (f" {heading(points)}{beside}"[: max(0, width - len(title))].ljust(width - len(title)), ""))
+        head = title_row(title, points, width, other)
         if not both:
             why = " nothing above zero that a logarithmic axis could show" if points else ""
             return [head, ((why[:width].ljust(width), "muted"),)] + [((" " * width, ""),)] * (height - 2)
@@ -82,14 +94,23 @@ def until(points: Sequence[Point], step: int) -> Sequence[Point]:
     return [point for point in points if point.step <= step]
 
 
-def heading(points: Sequence[Point]) -> str:
-    """The newest value in words, and since when it has not been finite."""
+def title_row(title: str, points: Sequence[Point], width: int, other: Sequence[Point] = ()) -> Row:
+    """What a chart shows, its newest value, and the other run's of the same step."""
+    room = max(0, width - len(title))
+    beside = f"  · {heading(until(other, points[-1].step))}" if other and points else ""
+    return (title, "title"), (f" {heading(points, room - 1)}{beside}"[:room].ljust(room), "")
+
+
+def heading(points: Sequence[Point], room: int = 80) -> str:
+    """The newest value in words, and since when it has not been finite, in at most `room` cells."""
     if not points:
         return ""
-    last = points[-1]
+    last = number(points[-1].value)
     broken = next((point for point in points if not math.isfinite(point.value)), None)
-    since = f"  not finite since step {broken.step:,}" if broken and not math.isfinite(last.value) else ""
-    return number(last.value) + since
+    if broken is None or math.isfinite(points[-1].value):
+        return last
+    texts = (f"{last}  not finite since step {broken.step:,}", f"{last}  since step {broken.step:,}")
+    return next((text for text in texts if len(text) <= room), last)
 
 
 def _first_axis(points: Sequence[Point]) -> Axis:

@@ -14,6 +14,9 @@ TAIL = 1 << 16
 LONGEST = 2000
 """Characters that are shown of one line."""
 
+NOTHING = "nothing that was printed is recorded yet"
+"""Also of a training of somebody's own, whose prints stay where it was started."""
+
 
 class LogPane(Log, can_focus=True):
     """Follows one file while it is on screen; scrolls to the end unless a person scrolled up."""
@@ -24,11 +27,14 @@ class LogPane(Log, can_focus=True):
         self._offset = 0
         self._half = b""
         self._recorded = 0
+        self._empty = False
 
     def follow(self, path: Path) -> None:
         """Begin with another file."""
         self._path, self._offset, self._half, self._recorded = path, 0, b"", 0
         self.clear()
+        self.write_line(NOTHING)
+        self._empty = True
 
     def poll(self, recorded: list[str]) -> None:
         """Show what is new; `recorded` stands in when there is no file."""
@@ -57,4 +63,7 @@ class LogPane(Log, can_focus=True):
 
     def _write(self, lines: list[str]) -> None:
         if lines:
+            if self._empty:
+                self._empty = False
+                self.clear()
             self.write_lines([inert(line.expandtabs(4).rstrip("\r"))[:LONGEST] for line in lines])

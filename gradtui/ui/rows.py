@@ -57,10 +57,12 @@ GHOST, THEORY, BOTH = "│┊║"
 
 
 def marked(text: str, codes: str, value: float | None, axis: Axis, character: str, code: str) -> tuple[str, str]:
-    """The bar with a mark where `value` lies; unchanged where that is no place on the axis."""
+    """The bar with a mark where `value` lies; unchanged where that is no place on the axis, or a letter of `nan` or a note."""
     if not text or state(value) or value is None:
         return text, codes
     at = axis.cell(value, len(text))
+    if text[at].isalpha():
+        return text, codes
     character = BOTH if text[at] == THEORY else character
     return text[:at] + character + text[at + 1 :], codes[:at] + code + codes[at + 1 :]
 

@@ -76,6 +76,8 @@ class RunScreen(Changing):
         self.looks = 0
         self._soon: Timer | None = None
         self._stale = False
+        self._caught_up = False
+        """All there was has been read: what is answered from now on is news."""
         self._gpu: Gpu | None = None
         self._gpu_text = ""
         self._detail: tuple[TextScreen, int] | None = None
@@ -126,12 +128,13 @@ class RunScreen(Changing):
             self._begin()
         for applied in news.applied:
             text, severity = self.controls.answer(applied)
-            if text:
+            if text and self._caught_up:
                 self.tell(text, severity)
         if self._soon:
             self._soon.stop()  # else every look by the clock would begin another row of looks, and keys wait for them all
         behind = self.feed.behind or (self._beside is not None and self._beside.behind)
         self._soon = self.set_timer(0.005, self.look) if behind else None
+        self._caught_up |= not behind
         self._repaint(news)
 
     def living(self) -> Life:
@@ -185,6 +188,7 @@ class RunScreen(Changing):
         room = self._warnings.size
         self._warnings.put(warnings.rows(state, self.life, room.width, room.height, changeable=self.changeable))
         self._toggles.show(state.settings, self.controls.pending, self.controls.refused)
+        self._history.head(state.history, self._beside.losses if self._beside else ())
         if self._detail and self._detail[0].is_current:
             self._detail[0].show(self._detail_rows(self._detail[1]))
 

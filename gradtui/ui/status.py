@@ -116,8 +116,8 @@ def summary_row(run: RunState, predicted: theory.Line, width: int) -> Row:
     if run.frame.delta_rms:
         for rows in profile.rows(run.hello.layers):
             span = theory.span(predicted, rows.indices)
-            style = "theory" if theory.holds(run.frame) else "faded"
-            by_theory = [[("  theory ", "muted"), (span, style)]] if span else []
+            label, style = ("theory", "theory") if theory.holds(run.frame) else ("theory at step 0", "faded")
+            by_theory = [[(f"  {label} ", "muted"), (span, style)]] if span else []
             parts += _profile(profile.read(rows, run.frame.delta_rms), by_theory)
     return _whole(parts, width)
 

@@ -54,5 +54,22 @@ async def test_a_curve_that_has_no_place_on_its_axis_is_not_silently_missing(tmp
 def test_the_heading_says_since_when_it_is_not_finite() -> None:
     points = [Point(0, 2.3), Point(1, math.inf), Point(2, math.nan)]
     assert history.heading(points) == "nan  not finite since step 1"
+    assert history.heading(points, 20) == "nan  since step 1"
+    assert history.heading(points, 3) == "nan"
     assert history.heading(points[:1]) == "2.3"
     assert history.heading([]) == ""
+
+
+async def test_the_value_over_a_curve_is_as_new_as_the_status_line(tmp_path: Path) -> None:
+    """Curves are drawn less often than numbers: the same loss stood there twice with two values."""
+    events: list[Event] = [rec.hello(rec.layers(3)), rec.frame(0, [0.1] * 3, loss=2.5)]
+    for size in ((120, 40), (80, 24)):
+        async with showing(tmp_path / str(size[0]), events, size=size) as s:
+            s.screen.looks = 0
+            await s.pilot.pause()
+            rec.append(s.run, [rec.frame(1, [0.1] * 3, loss=1.75, total_norm=0.25)])
+            s.screen.feed.poll()
+            s.screen.show_texts()
+            await s.pilot.pause()
+            assert "loss 1.75" in [" ".join(line.split()[:2]) for line in s.text().splitlines()]
+            assert "gradient norm 0.25" in s.text()

@@ -55,3 +55,9 @@ def test_a_band_shades_the_bar_and_what_lies_beyond_it_and_leaves_the_tip() -> N
     assert rows.shaded(*tip, (1e3, 1e7), axis, "s")[0] == "██████▒▒▒▒▌····     "
     for edges in (None, (0.0, 1.0), (1.0, math.inf)):
         assert rows.shaded(text, codes, edges, axis, "s") == (text, codes)
+
+
+def test_a_mark_leaves_the_word_of_a_bar_that_has_no_length_whole() -> None:
+    text, codes = rows.drawn(math.nan, AXIS, 10, hot=False)
+    for value in (10.0**decade for decade in range(-12, 6)):
+        assert "nan" in rows.marked(text, codes, value, AXIS, rows.THEORY, "t")[0]

@@ -336,3 +336,22 @@ async def test_rows_of_text_are_cut_at_the_edge_by_cells(tmp_path: Path) -> None
         assert summary.render_line(0).cell_length == summary.size.width
         assert text_of(summary.row(0)) == "層" * 100
         assert all(column.render_line(0).cell_length == column.size.width for column in s.screen.query(Column))
+
+
+async def test_what_was_answered_before_a_viewer_came_is_not_told_as_news(tmp_path: Path) -> None:
+    answer = Applied(id="", toggle="batch_norm", value="on", step=1, note="running statistics start afresh")
+    events = [rec.hello(rec.layers(3)), rec.frame(0, [0.1] * 3), answer, rec.frame(1, [0.1] * 3)]
+    async with showing(tmp_path, events) as s:
+        assert "start afresh" not in s.text()
+        await s.append(answer)
+        assert "start afresh" in s.text()
+
+
+async def test_a_log_without_a_line_says_so_and_then_shows_the_first(tmp_path: Path) -> None:
+    async with showing(tmp_path, [rec.hello(rec.layers(3)), rec.frame(0, [0.1] * 3)]) as s:
+        await s.press("l")
+        assert "nothing that was printed" in s.text()
+        s.run.trainer_log.write_text("a first line\n")
+        await s.press("l", "l")
+        assert "a first line" in s.text()
+        assert "nothing that was printed" not in s.text()

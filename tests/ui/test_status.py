@@ -75,12 +75,13 @@ def test_the_summary_keeps_whole_parts_and_the_prediction_beside_what_was_measur
     for width in range(80):
         cut = text_of(status.summary_row(running(), line(4.45, None), width))
         assert len(cut) <= width
-        assert not cut or cut.endswith(("0.13", "span -4.45", "theory -4.45", "decades", "/layer"))
+        assert not cut or cut.endswith(("0.13", "span -4.45", "theory at step 0 -4.45", "decades", "/layer"))
 
 
 def test_the_prediction_is_faint_when_the_network_is_no_longer_as_it_was_initialised() -> None:
     rows = [status.summary_row(running(step=step), line(4.45, None), 100) for step in (10, 11)]
     assert [[style for text, style in row if text == "-4.45"] for row in rows] == [["strong", "theory"], ["strong", "faded"]]
+    assert ["theory at step 0" in text_of(row) for row in rows] == [False, True]
 
 
 def test_nothing_was_clipped_when_both_norms_are_the_same_or_not_numbers() -> None:
