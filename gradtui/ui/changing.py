@@ -13,7 +13,7 @@ from gradtui.stream.events import Toggle, Value
 from gradtui.ui import toggles
 from gradtui.ui.controls import Controls
 from gradtui.ui.feed import Source
-from gradtui.ui.life import Life
+from gradtui.ui.life import Life, watched
 from gradtui.ui.lines import STYLES
 from gradtui.ui.prompt import Prompt
 from gradtui.ui.scale import setting
@@ -42,6 +42,8 @@ class Changing(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "press":
             return self._with_hotkey(str(parameters[0])) is not None
+        if watched(hello := self.feed.state.hello):  # nobody but its owner can begin such a training again
+            return bool(hello and hello.toggles) if action in ("pause", "step") else action not in ("restart", "doctor")
         return True
 
     def action_press(self, hotkey: str, direction: int) -> None:

@@ -20,6 +20,8 @@ from gradtui.ui.scale import elide, setting, wrapped
 COLUMN = 26
 """Cells that one toggle needs; a wider panel shows several side by side."""
 
+ONLY_TO_LOOK_AT = "none: gradtui.watch(…, control=True) in the loop offers some"
+
 SELDOM = ("l1", "l2", "warmup")
 """Toggles with a key that wait behind the others where there is not room for all."""
 
@@ -62,6 +64,8 @@ class TogglesPanel(Lines, can_focus=True):
         self._pending: Mapping[str, Value] = {}
         self._refused: Mapping[str, str] = {}
         self._cursor = 0
+        self._none = False
+        """The run offers no toggles."""
 
     @property
     def count(self) -> int:
@@ -72,6 +76,7 @@ class TogglesPanel(Lines, can_focus=True):
         """The run's toggles."""
         self._toggles = sorted(toggles, key=rank)
         self._cursor = 0
+        self._none = not toggles
 
     def show(self, settings: Mapping[str, Value], pending: Mapping[str, Value], refused: Mapping[str, str]) -> None:
         """The values in force, those asked for, and the reasons of those refused, by toggle key."""
@@ -80,6 +85,9 @@ class TogglesPanel(Lines, can_focus=True):
 
     def draw_grid(self) -> None:
         """Draw the page with the cursor, column by column; without the focus the first page, the one that matters."""
+        if self._none:
+            self.put([((f" {line}", "muted"),) for line in wrapped(ONLY_TO_LOOK_AT, max(1, self.size.width - 1), 3)])
+            return
         columns, height, page = self._grid()
         start = self._start(page)
         cell = self.size.width // columns

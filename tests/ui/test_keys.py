@@ -102,6 +102,28 @@ async def test_verbs_reach_the_trainer(tmp_path: Path) -> None:
         assert s.commands()[-1].do == "resume"
 
 
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_a_watched_loop_without_control_is_offered_no_key_that_it_would_not_hear(tmp_path: Path, size: tuple[int, int]) -> None:
+    hello = msgspec.structs.replace(rec.hello(rec.layers(9), toggles=[]), scenario={"name": "mine", "watched": True})
+    async with showing(tmp_path, [hello, *OPENING[1:]], size=size) as s:
+        await s.press("space", "full_stop", "r", "R")
+        assert s.commands() == []
+        footer = s.text().splitlines()[-1]
+        assert "Measure" in footer
+        assert not any(word in footer for word in ("Pause", "Step", "Restart"))
+        assert "control=True" in s.text()
+
+
+async def test_a_watched_loop_with_control_can_be_paused_but_not_begun_again(tmp_path: Path) -> None:
+    toggles = [Toggle(key="lr_scale", label="learning rate ×", kind="number", value=1.0)]
+    hello = msgspec.structs.replace(rec.hello(rec.layers(9), toggles=toggles), scenario={"name": "mine", "watched": True})
+    async with showing(tmp_path, [hello, *OPENING[1:]]) as s:
+        await s.press("space", "full_stop", "r", "R")
+        assert [command.do for command in s.commands()] == ["pause", "step"]
+        assert "Restart" not in s.text()
+        assert "control=True" not in s.text()
+
+
 async def test_a_hotkey_sets_the_next_choice_and_shift_the_one_before(tmp_path: Path) -> None:
     async with showing(tmp_path, OPENING, process=Process()) as s:
         await s.press("c")
