@@ -7,6 +7,7 @@ import re
 import xml.dom.minidom
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_one_more_frame_is_enough() -> None:
 
 
 def test_what_was_never_measured_is_not_called_healthy_either() -> None:
-    bare = {"delta_rms": [], "dead": [], "activation_mean": [], "activation_std": [], "saturated": []}
+    bare: dict[str, Any] = {"delta_rms": [], "dead": [], "activation_mean": [], "activation_std": [], "saturated": []}
     text = " ".join(report_text.text(report([hello(), *(frame(5 * i, **bare) for i in range(21))])).split())
     assert "the gradients look healthy as far as they were measured" in text
     assert "what they read was never measured: vanishing, exploding, dead-units" in text
