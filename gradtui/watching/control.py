@@ -71,20 +71,20 @@ class Control:
 
     def toggles(self) -> list[Toggle]:
         """What is offered, as it stands."""
-        s = self.settings
+        swaps = [activations.OWN, *activations.MODULES]
         return [
-            Toggle(key="lr_scale", label="learning rate ×", kind="number", value=s["lr_scale"], minimum=0.0),
-            Toggle(key="clip_norm", label="clip gradient norm at (0: off)", kind="number", value=s["clip_norm"], minimum=0.0),
-            Toggle(key="freeze", label="freeze layer", kind="choice", value=s["freeze"], choices=[_NONE, *self._layers]),
-            Toggle(
-                key="activation",
-                label="activation modules",
-                kind="choice",
-                value=s["activation"],
-                choices=[activations.OWN, *activations.MODULES],
-            ),
-            Toggle(key="checkpoint", label="save a checkpoint", kind="choice", value=s["checkpoint"], choices=["off", "save"]),
+            self._number("lr_scale", "learning rate ×", "e"),
+            self._number("clip_norm", "clip gradient norm at (0: off)", "c"),
+            self._choice("freeze", "freeze layer", [_NONE, *self._layers], "f"),
+            self._choice("activation", "activation modules", swaps, "a"),
+            self._choice("checkpoint", "save a checkpoint", ["off", "save"], "v"),
         ]
+
+    def _number(self, key: str, label: str, hotkey: str) -> Toggle:
+        return Toggle(key=key, label=label, kind="number", value=self.settings[key], minimum=0.0, hotkey=hotkey)
+
+    def _choice(self, key: str, label: str, choices: list[str], hotkey: str) -> Toggle:
+        return Toggle(key=key, label=label, kind="choice", value=self.settings[key], choices=choices, hotkey=hotkey)
 
     def clip(self, optimizer: Optimizer) -> None:
         """The optimizer is about to use its gradients. Those that a fused one has yet to unscale are left alone."""

@@ -13,6 +13,7 @@ from torch import nn
 import gradtui
 from gradtui.stream import commands
 from gradtui.stream.events import Applied, Value
+from gradtui.ui.toggles import HOTKEYS
 from gradtui.watching import Run
 from tests.processes import wait_for
 from tests.watch.recordings import Recording, norm
@@ -56,6 +57,15 @@ def test_without_control_a_viewer_can_only_look(tmp_path: Path) -> None:
     assert norm(*change) > 0
     assert loop.answers() == []
     assert Recording(tmp_path).hellos[0].toggles == []
+
+
+def test_every_toggle_has_a_key_of_its_own(tmp_path: Path) -> None:
+    loop = Loop(tmp_path)
+    loop.step()
+    loop.run.close()
+    keys = [toggle.hotkey for toggle in Recording(tmp_path).hellos[0].toggles]
+    assert len(keys) == len(set(keys)) == 5
+    assert set(keys) <= set(HOTKEYS)
 
 
 def test_the_learning_rate_is_scaled_under_the_loops_own_scheduler(tmp_path: Path) -> None:
