@@ -23,6 +23,12 @@ class Try(Struct, frozen=True, kw_only=True):
     toggle: str
     value: Value
     why: str
+    """On what evidence; begins with what must be done beside it."""
+
+    @property
+    def after_restart(self) -> bool:
+        """It helps only from a restart on: what is there is past mending."""
+        return self.why.startswith(("then restart", "after a restart"))
 
 
 class Warning(Struct, frozen=True, kw_only=True, tag_field="type", tag="warning", rename={"try_": "try"}):

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from gradtui.diagnose import words
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import SEVERITIES, Warning
-from gradtui.stream.events import Toggle, Value
-from gradtui.ui.life import Life
+from gradtui.ui.life import Life, watched
 from gradtui.ui.lines import Row
 from gradtui.ui.rows import FLAGS
 from gradtui.ui.scale import setting, wrapped
@@ -54,10 +53,9 @@ def rows(run: RunState, life: Life, width: int, height: int, *, changeable: bool
     if life.word == "CRASHED":
         detail = words.inert(life.detail)
         items.append(Item("X", "alarm", "CRASHED", f"{detail}.", detail, life.advice))
-    toggles = run.hello.toggles if run.hello else []
     for warning in worst_first(run.open):
         letter, style = FLAGS[warning.severity]
-        told = advice(warning, toggles, run.settings, changeable=changeable)
+        told = advice(warning, run, changeable=changeable)
         items.append(Item(letter, style, heading(warning), evidence(warning), warning.evidence.brief, told))
     return _laid_out(items, width, height) if items else all_clear(run, width)
 
@@ -84,17 +82,24 @@ def evidence(warning: Warning) -> str:
     return f"{where}: {text}." if where and where not in text else f"{text}."
 
 
-def advice(warning: Warning, toggles: Sequence[Toggle], settings: Mapping[str, Value], *, changeable: bool = True) -> str:
-    """The first thing to try that has not been done since the warning opened, with its key; or what it would have been."""
-    left = [fix for fix in warning.try_ if settings.get(fix.toggle) != fix.value]
+def advice(warning: Warning, run: RunState, *, changeable: bool) -> str:
+    """The first thing to try that has not been done since the warning opened, with its key; or what it would have been.
+
+    Weights that are not finite are mended by no toggle: it wants a restart too, and nothing else once one has been set.
+    """
+    left = [fix for fix in warning.try_ if run.settings.get(fix.toggle) != fix.value]
+    own, spoilt = watched(run.hello), "non-finite" in run.open
+    if spoilt and changeable and len(left) < len(warning.try_):
+        return "Now restart." if own else "Now press r to restart."
     if not left or warning.mitigated:
         return ""
     first = left[0]
-    toggle = next((toggle for toggle in toggles if toggle.key == first.toggle), None)
+    toggle = next((toggle for toggle in (run.hello.toggles if run.hello else []) if toggle.key == first.toggle), None)
     what = f"{words.inert(toggle.label if toggle else first.toggle)} = {words.inert(setting(first.value))}"
     if not changeable:
         return f"{what} would have been the one to try."
-    return f"Press {words.inert(toggle.hotkey)} for {what}." if toggle and toggle.hotkey else f"Try {what}."
+    then = f", then {'restart' if own else 'r'}" if spoilt or first.after_restart else ""
+    return f"Press {words.inert(toggle.hotkey)} for {what}{then}." if toggle and toggle.hotkey else f"Try {what}{then}."
 
 
 def _laid_out(items: Sequence[Item], width: int, height: int) -> list[Row]:

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from gradtui.diagnose.state import RunState
@@ -67,6 +68,23 @@ def test_what_has_been_done_is_not_advised_again() -> None:
     state = run(warning())
     state.settings["batch_norm"] = "on"
     assert "Press" not in shown(state)[0]
+
+
+def test_where_the_weights_are_not_finite_it_asks_for_the_restart_without_which_nothing_helps() -> None:
+    state = run(warning("exploding"), warning("non-finite", "critical"))
+    for line in shown(state, width=120):
+        assert line.endswith("Press n for batch norm = on, then r.")
+    state.settings["batch_norm"] = "on"
+    other = Try(toggle="lr", value=0.1, why="it helped")
+    state.open["non-finite"] = msgspec.structs.replace(state.open["non-finite"], try_=[*state.open["non-finite"].try_, other])
+    assert [line.endswith("Now press r to restart.") for line in shown(state, width=120)] == [True, True]
+
+
+def test_a_fix_that_helps_after_a_restart_only_says_so() -> None:
+    killed = warning("dead-units")
+    fix = Try(toggle="batch_norm", value="on", why="after a restart: score 0.01 to 0.98")
+    state = run(msgspec.structs.replace(killed, try_=[fix]))
+    assert shown(state, width=120)[0].endswith("Press n for batch norm = on, then r.")
 
 
 def test_all_clear_is_said() -> None:
