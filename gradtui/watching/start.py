@@ -86,6 +86,8 @@ def _script() -> str:
     """What the program is called: a package that was started by `python -m` by its own name."""
     path = Path(sys.argv[0])
     stem = path.parent.name if path.stem == "__main__" else path.stem
+    if stem.endswith("kernel_launcher"):  # Jupyter's and Colab's
+        return "notebook"
     return "watched" if not stem or stem.startswith("-") else stem
 
 

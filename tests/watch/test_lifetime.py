@@ -269,7 +269,15 @@ def test_an_optimizer_of_another_model_is_warned_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "name"), [("train.py", "train"), ("/x/pkg/__main__.py", "pkg"), ("-c", "watched"), ("", "watched"), ("-m", "watched")]
+    ("argv", "name"),
+    [
+        ("train.py", "train"),
+        ("/x/pkg/__main__.py", "pkg"),
+        ("-c", "watched"),
+        ("", "watched"),
+        ("-m", "watched"),
+        ("/x/ipykernel_launcher.py", "notebook"),
+    ],
 )
 def test_a_run_is_called_after_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: str, name: str) -> None:
     monkeypatch.setattr(sys, "argv", [argv])
