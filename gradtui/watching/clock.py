@@ -254,8 +254,7 @@ class Clock:
             self._further = None
             self.disarm()
         self._steps += 1
-        if not framed:
-            self._owner.meter.step_taken(self._norms_took if self._measured else None)
+        self._owner.meter.step_taken(self._norms_took if self._measured else None, framed)
         self._measured, self._clipped = False, None
         self._owner.stepped(self, started)
         self._owner.step_ended()

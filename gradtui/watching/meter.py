@@ -1,22 +1,28 @@
 """How much of the loop's time watching takes, and how often it may therefore look.
 
-Measured on the host's clock: on CUDA the kernels themselves run beside the loop and are not counted.
+Measured on the host's clock: on CUDA the kernels themselves run beside the loop and are not counted. The share is one of the time
+that steps take: while a loop evaluates, saves or waits between two epochs, nothing is saved up. Every call from the loop counts from its
+beginning to its end: that is what the loop loses, within what a busy machine lets one measure (benchmarks/README.md).
 
 Two things cost: what every step does (its hooks, its norms), and frames. The norms are taken as seldom as half of the share needs; the
 hooks cannot be left out, and on a step of a fraction of a millisecond they alone may take more than the share. Frames are not starved
-by that: they may take what the steps leave of the share, and half of it in any case, and one comes every few seconds whatever it costs.
+by that: they may take what the steps leave of the share, a quarter of it in any case, and one comes every few seconds whatever it costs.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
+from statistics import mean, median
 
 _REVIEW = 64
 """Steps between two decisions on how often norms are taken."""
 _AT_ONCE = 5
 """Frames that come as fast as the rate allows, so that there is something to see."""
+_PAUSE = 4
+"""Of a step that takes more than so many usual ones, no more is counted: the loop did something else meanwhile."""
 _PATIENCE = 5.0
 """Seconds after which a frame comes whatever it costs."""
 
@@ -28,12 +34,18 @@ class Meter:
         self._share = share
         self._interval = interval
         self._clock = clock
-        self._frame_at = self._reviewed_at = clock()
+        self._frame_at = self._stepped_at = clock()
         self._spent_on_steps = self._spent_on_frame = 0.0
         self._frames = 0
-        self._frames_share = share / 2
+        self._frames_share = self._share / 2
         self.in_frame = False
         """Whether what is spent now is a frame's; otherwise it is every step's."""
+        self.accounted = 0.0
+        """Seconds that have been counted, or left out, so far."""
+        self._a_step = math.inf
+        """Seconds that a step takes, pauses left out."""
+        self._steps_since_frame = 0
+        self._intervals: deque[float] = deque(maxlen=_REVIEW)
         self._steps = 0
         self._norms_spent = 0.0
         self._norms = 0
@@ -53,16 +65,31 @@ class Meter:
         self.add(seconds)
         return seconds
 
+    def spend_rest(self, since: float, accounted: float) -> None:
+        """Count what of the time from `since` until now has not been accounted for; `accounted`: what was, at `since`."""
+        self.add(max(0.0, self._clock() - since - (self.accounted - accounted)))
+
+    def leave_out(self, since: float, accounted: float) -> None:
+        """The loop is held up on purpose: of the time from `since` until now nothing more is counted."""
+        self.accounted = accounted + self._clock() - since
+
     def add(self, seconds: float) -> None:
         """Count time that was measured elsewhere."""
+        self.accounted += seconds
         if self.in_frame:
             self._spent_on_frame += seconds
         else:
             self._spent_on_steps += seconds
             self._since_review += seconds
 
-    def step_taken(self, norms: float | None) -> None:
-        """A step without a frame has ended; `norms`: seconds that its norms took, None when none were taken."""
+    def step_taken(self, norms: float | None, framed: bool = False) -> None:
+        """A step has ended, with a frame or without; `norms`: seconds that its norms took, None when none were taken."""
+        now = self._clock()
+        interval, self._stepped_at = now - self._stepped_at, now
+        self._steps_since_frame += 1
+        if framed:
+            return
+        self._intervals.append(interval)
         self._steps += 1
         if norms is not None:
             self._norms_spent += norms
@@ -77,10 +104,10 @@ class Meter:
             return False
         if self._frames < _AT_ONCE or elapsed >= _PATIENCE:
             return True
-        return self._spent_on_frame <= self._frames_share * elapsed
+        return self._spent_on_frame <= self._frames_share * self._worked(elapsed)
 
     def begin_frame(self) -> float:
-        """A frame begins; returns the share of the time that was spent from the last one until now."""
+        """A frame begins; returns the share of the steps' time that the loop has lost from the last one until now."""
         self._frames += 1
         return self._start_over(self._clock())
 
@@ -89,21 +116,25 @@ class Meter:
         self._start_over(self._clock())
 
     def _start_over(self, now: float) -> float:
-        spent, elapsed = self._spent_on_steps + self._spent_on_frame, now - self._frame_at
-        self._frame_at, self._spent_on_steps, self._spent_on_frame = now, 0.0, 0.0
-        return spent / elapsed if elapsed > 0 else 0.0
+        spent, worked = self._spent_on_steps + self._spent_on_frame, self._worked(now - self._frame_at)
+        self._frame_at, self._steps_since_frame, self._spent_on_steps, self._spent_on_frame = now, 0, 0.0, 0.0
+        return spent / worked if worked > 0 else 0.0
+
+    def _worked(self, elapsed: float) -> float:
+        """Of the seconds since the last frame, those that steps took."""
+        return min(elapsed, self._steps_since_frame * self._a_step) if self._steps_since_frame else elapsed
 
     def _review(self) -> None:
         """Half of the share is for what every step costs; of that, the norms get what the hooks leave, but never nothing."""
-        now = self._clock()
-        step = (now - self._reviewed_at) / self._steps
+        usual = median(self._intervals)
+        self._a_step = step = mean(min(interval, _PAUSE * usual) for interval in self._intervals)
         taken = self._norms_spent / self._norms
         self._one = one = min(taken, 2 * self._one)  # a pause of the process in one of them must not stop them for long
         hooks = max(0.0, self._since_review - self._norms_spent) / self._steps
         allowance = max(step * self._share / 2 - hooks, step * self._share / 8)
         self.stride = max(1, math.ceil(one / allowance)) if self._share < 1 and allowance > 0 else 1
-        self._frames_share = max(self._share - self._since_review / (now - self._reviewed_at), self._share / 2)
+        self._frames_share = max(self._share - self._since_review / (self._steps * step), self._share / 4)
         if not self._reviewed:
             self._reviewed = True
             self.forgive()
-        self._reviewed_at, self._steps, self._norms_spent, self._norms, self._since_review = now, 0, 0.0, 0, 0.0
+        self._steps, self._norms_spent, self._norms, self._since_review = 0, 0.0, 0, 0.0

@@ -116,8 +116,10 @@ class Run:
         """Call `act`; whatever it raises ends the watching with one warning, not the training. In a forked process it is not called."""
         if not self.active:
             return
+        started, accounted = self.meter.now(), self.meter.accounted
         try:
             act(*args)
+            self.meter.spend_rest(started, accounted)
         except Exception as error:
             self._give_up(f"{type(error).__name__}: {error}", traceback.format_exc())
 
@@ -171,7 +173,9 @@ class Run:
         return self._logged_at == self.step - 1 and not self._recorder.logs_before_step
 
     def _obey(self, control: Control) -> None:
+        started, accounted = self.meter.now(), self.meter.accounted
         obeyed = control.obey(self.step + 1, partial(self._for_frames, self._recorder.write, True))
+        self.meter.leave_out(started, accounted)
         if obeyed.frozen:
             self._signature = self._parameters()  # frozen from here, which makes no other network of it
         if obeyed.exchanged:
@@ -296,9 +300,7 @@ class Run:
         if self._recorder.pending:
             self._for_frames(self._recorder.log, values, self.step)
         else:
-            started = self.meter.now()
             self._recorder.log(values, self.step)
-            self.meter.spend(started)
         followed, self._logged_at = self._log_follows(), self.step
         if followed and self._control is not None:
             self._obey(self._control)

@@ -43,8 +43,9 @@ def watch(
     takes at most `share` of the time: frames come as seldom as that needs, and where the norms of every step alone cost more than half
     of it, they are taken on every second, third … step. Two things win over `share`, so that there is always something to see: the
     first frames come at once, and then one at least every five seconds; and the hooks on the optimizer cannot be left out, which is
-    more than 1% where a step takes under about half a millisecond. The share that results is measured and recorded with every frame
-    (`watch_share`). With `every`, nothing is left out and `share` is not looked at.
+    about 1% where a step takes 3 ms of one CPU core, and more where it takes less. The share that results is recorded with every frame
+    (`watch_share`): of the time that the steps since the last frame took, pauses of the loop left out, the part that passed in calls
+    of the watching, on the host's clock. With `every`, nothing is left out and `share` is not looked at.
 
     With `control`, viewers may also change the loop: scale the learning rate, clip, freeze a layer, exchange activation modules,
     pause, take single steps, save a checkpoint into the run directory. All of it is recorded, and undone by setting it back. Without,

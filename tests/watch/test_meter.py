@@ -14,6 +14,9 @@ class Simulation:
 
     def __init__(self, share: float, rate: float, norms: float, frame: float, hooks: float = 0.0) -> None:
         self.time = 0.0
+        self.pause = 0.0
+        """Seconds that the loop does something else, after every hundred steps."""
+        self.shares: list[float] = []
         self.meter = Meter(share, 1 / rate, lambda: self.time)
         self.norms, self.frame, self.hooks = norms, frame, hooks
         self.spent, self.frames, self.strides = 0.0, [0.0], 1
@@ -27,13 +30,13 @@ class Simulation:
     def run(self, steps: int) -> None:
         self.due = 0
         for step in range(steps):
-            self.time += STEP
+            self.time += STEP if step % 100 else STEP + self.pause
             self._pay(self.hooks)
             taken = None
             if step >= self.due:
                 taken, self.due = self._pay(self.norms), step + self.meter.stride
             if self.meter.may_look(self.time):
-                self.meter.begin_frame()
+                self.shares.append(self.meter.begin_frame())
                 self.frames.append(self.time)
                 self.meter.in_frame = True
                 self._pay(self.frame)
@@ -54,7 +57,42 @@ def test_the_share_is_kept_whatever_looking_costs(norms: float, frame: float, sh
     assert len(simulation.frames) > 10, "and it does look"
 
 
-@pytest.mark.parametrize(("frame", "seconds"), [(0.002, 0.5), (0.2, 5.2)], ids=["cheap", "dear"])
+def test_while_the_loop_does_something_else_nothing_is_saved_up() -> None:
+    simulation = Simulation(0.01, 10, 0.0005, 0.001)
+    simulation.pause = 4.0  # a frame comes after five seconds whatever it costs
+    simulation.run(1000)
+    simulation.spent, simulation.shares = 0.0, []
+    simulation.run(20_000)
+    assert simulation.spent / (20_000 * STEP) <= 0.0105
+    assert max(simulation.shares) < 0.02, "and what is told is the share of the steps"
+
+
+def test_what_is_told_is_what_was_spent() -> None:
+    simulation = Simulation(1.0, 10, 0.0005, 0.0)
+    simulation.run(1000)
+    simulation.shares = []
+    simulation.run(1000)
+    assert simulation.shares == [pytest.approx(0.0005 / (STEP + 0.0005), rel=0.05)] * len(simulation.shares)
+
+
+def test_what_was_counted_inside_is_not_counted_again_and_a_loop_held_up_is_no_cost() -> None:
+    time = [0.0]
+    meter = Meter(0.5, 0.1, lambda: time[0])
+    since, accounted = meter.now(), meter.accounted
+    time[0] += 1.0
+    inner = meter.now()
+    time[0] += 2.0
+    meter.spend(inner)
+    held, before = meter.now(), meter.accounted
+    time[0] += 93.0
+    meter.leave_out(held, before)
+    time[0] += 1.0
+    meter.spend_rest(since, accounted)
+    time[0] += 3.0
+    assert meter.begin_frame() == pytest.approx(4 / 100)
+
+
+@pytest.mark.parametrize(("frame", "seconds"), [(0.002, 1.0), (0.2, 5.2)], ids=["cheap", "dear"])
 def test_hooks_that_take_more_than_the_share_do_not_starve_frames(frame: float, seconds: float) -> None:
     simulation = Simulation(0.01, 10, 0.0005, frame, hooks=0.001)
     simulation.run(20_000)
