@@ -58,6 +58,7 @@ class Feed:
         """The recording is not there (not yet, or not any more)."""
         self._follower = Follower(run.events)
         self._last_event = time.monotonic()
+        self._caught_up = False
 
     def poll(self, budget: float = BUDGET) -> News:
         """Read for at most about `budget` seconds."""
@@ -78,8 +79,16 @@ class Feed:
             if not batch.more or time.monotonic() > deadline:
                 break
         if news.count:
-            self._last_event = time.monotonic()
+            self._last_event = time.monotonic() - (0.0 if self._caught_up else self._age())
+        self._caught_up |= not self.behind
         return news
+
+    def _age(self) -> float:
+        """Seconds since the recording was written to: what was there before this viewer came need not be new."""
+        try:
+            return max(0.0, time.time() - self.run.events.stat().st_mtime)
+        except OSError:
+            return 0.0
 
     def forget(self) -> None:
         """The recording is read from its beginning."""

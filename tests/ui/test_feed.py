@@ -1,8 +1,10 @@
+import os
 from pathlib import Path
 
 from gradtui.stream.events import Applied, encode
 from gradtui.stream.run_directory import RunDirectory
 from gradtui.ui.feed import Feed
+from gradtui.ui.life import life
 from tests.ui import recordings as rec
 
 
@@ -43,3 +45,15 @@ def test_a_missing_recording_is_waited_for(tmp_path: Path) -> None:
     feed = Feed(RunDirectory(tmp_path / "gone"))
     feed.poll()
     assert feed.missing
+
+
+def test_what_was_recorded_long_before_this_viewer_came_is_no_sign_of_life(tmp_path: Path) -> None:
+    run = rec.write(tmp_path, [rec.hello(rec.layers(3)), rec.frame(0, [0.1] * 3)])
+    os.utime(run.events, (1e9, 1e9))
+    feed = Feed(run)
+    feed.poll()
+    assert feed.silent_for > 1e8
+    assert life(feed.state, None, feed.silent_for).word == "SILENT"
+    rec.append(run, [rec.frame(1, [0.1] * 3)])
+    feed.poll()
+    assert feed.silent_for < 1e8

@@ -99,3 +99,12 @@ def test_a_new_trainer_is_starting_though_its_predecessor_ended() -> None:
 @pytest.mark.parametrize(("code", "words"), [(-15, "SIGTERM"), (-99, "signal 99"), (3, "exit code 3")])
 def test_causes_of_death_are_named(code: int, words: str) -> None:
     assert words in cause_of_death(code)
+
+
+def test_a_run_of_another_host_is_silent_and_never_crashed() -> None:
+    """The process behind its number here, or none, is not its own."""
+    state = RunState()
+    state.apply(msgspec.structs.replace(rec.hello(rec.layers(3)), pid=2**22, host="compute-7"))
+    state.apply(FRAME)
+    assert life(state, None, 9.0).word == "RUN"
+    assert life(state, None, 7200.0) == Life("SILENT", "7200s")
