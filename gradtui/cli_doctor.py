@@ -117,18 +117,22 @@ def _table(diagnosis: Diagnosis, ranking: Ranking) -> list[str]:
     width = max(len(fix_text(row.fix)) for row in ranking.rows)
     several = len(diagnosis.seeds) > 1
     spread = f"  {'lowest–highest':<19}" if several else ""
+    scored = any(row.accuracy is not None for row in ranking.rows)
+    accuracy = f"{'accuracy':>8}  " if scored else ""
     lines = [
         _HEADINGS[ranking.question](ranking),
-        f"  {'':>3}  {'':<{width}}  {diagnosis.outcome:>8}{spread}  {'span':>6}  than nothing  still open".rstrip(),
+        f"  {'':>3}  {'':<{width}}  {accuracy}{diagnosis.outcome:>8}{spread}  {'span':>6}  than nothing  still open".rstrip(),
     ]
     for row in ranking.rows:
         between = f"  {f'{_number(row.low)}–{_number(row.high)}':<19}" if several else ""
+        accuracy = f"{_share(row.accuracy):>8}  " if scored else ""
         span = f"{row.span:+.2f}" if row.span is not None else "–"
         verdict = row.verdict if row.fix else ""
         said = inert(row.error) or ", ".join(row.open) or "–"
         mark = "  (a random fix)" if row.random else ""
         rank = str(row.rank) if row.fix else ""
-        lines.append(f"  {rank:>3}  {fix_text(row.fix):<{width}}  {_number(row.loss):>8}{between}  {span:>6}  {verdict:<12}  {said}{mark}")
+        numbers = f"{accuracy}{_number(row.loss):>8}{between}  {span:>6}"
+        lines.append(f"  {rank:>3}  {fix_text(row.fix):<{width}}  {numbers}  {verdict:<12}  {said}{mark}")
     return [*lines, *_choice(ranking.rows)]
 
 
@@ -142,6 +146,10 @@ def _choice(rows: Sequence[Row]) -> list[str]:
 def fix_text(fix: Fix) -> str:
     """`optimizer=adam lr=0.001`, as the command line takes it."""
     return inert(" ".join(setting(key, value) for key, value in fix.items())) or NOTHING
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 def _number(value: float) -> str:

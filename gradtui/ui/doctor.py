@@ -84,27 +84,32 @@ class Findings:
         for place, name in enumerate(self._order()):
             tried = self._by_fix[name]
             text = inert(" ".join(setting(key, value) for key, value in self._fixes[name].items())) or "nothing"
-            losses = " ".join(f"{_loss(tried.get(question)):>9}" for question in ("rescue", "prevent"))
+            outcomes = " ".join(f"{_outcome(tried.get(question)):>9}" for question in ("rescue", "prevent"))
             shown = tried.get("rescue") or tried["prevent"]
             said = inert(shown["error"]) or ", ".join(shown["open"]) or "–"
             style = "cursor" if place == cursor else "muted" if not self._fixes[name] else ""
-            found.append(((f"{'›' if place == cursor else ' '} {text:<{FIX_WIDTH}} {losses}  {said}", style),))
+            found.append(((f"{'›' if place == cursor else ' '} {text:<{FIX_WIDTH}} {outcomes}  {said}", style),))
         return found
 
     def _order(self) -> list[str]:
         return sorted(self._by_fix, key=lambda name: (self._ranks.get(name, 0), *_badness(self._by_fix[name])))
 
 
-def _badness(tried: dict[str, dict[str, Any]]) -> tuple[bool, bool, float]:
+def _badness(tried: dict[str, dict[str, Any]]) -> tuple[bool, bool, float, float]:
     shown = tried.get("rescue") or tried["prevent"]
     loss = float(shown["loss"])
-    return bool(shown["error"]), not math.isfinite(loss), loss if math.isfinite(loss) else 0.0
+    finite = math.isfinite(loss)
+    return bool(shown["error"]), not finite, -float(shown["metrics"].get("accuracy", 0.0)) if finite else 0.0, loss if finite else 0.0
 
 
-def _loss(trial: dict[str, Any] | None) -> str:
+def _outcome(trial: dict[str, Any] | None) -> str:
+    """What the fixes are ranked by: the accuracy where it is measured, else the loss."""
     if trial is None:
         return "…"
-    return "–" if trial["error"] else f"{float(trial['loss']):.4g}"
+    if trial["error"]:
+        return "–"
+    loss, accuracy = float(trial["loss"]), trial["metrics"].get("accuracy")
+    return f"{float(accuracy):.1%}" if accuracy is not None and math.isfinite(loss) else f"{loss:.4g}"
 
 
 class DoctorScreen(ModalScreen[Fix | None]):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
+import msgspec
 import pytest
 import torch
 from torch import nn
@@ -170,7 +171,7 @@ def ranked(**losses: list[Trial]) -> list[Row]:
     order: dict[str, Fix] = {"nothing": {}, "a": FIXES[0], "b": FIXES[1], "c": FIXES[2]}
     diagnosis = Diagnosis(patient="it", seed=0, step=9, warnings=[], outcome="loss", seeds=[0], questions=["rescue"], fixes=FIXES, trials=4)
     trials = [
-        Trial(question="rescue", fix=order[name], seed=seed, loss=one.loss, span=one.span, open=one.open, error=one.error)
+        msgspec.structs.replace(one, question="rescue", fix=order[name], seed=seed)
         for name, of_fix in losses.items()
         for seed, one in enumerate(of_fix)
     ]
@@ -192,6 +193,22 @@ def test_the_smallest_loss_comes_first_and_what_is_worse_than_nothing_last() -> 
         (FIXES[2], "same"),
         (FIXES[0], "worse"),
     ]
+
+
+def scored(accuracy: float, loss: float) -> Trial:
+    return Trial(question="", fix={}, seed=0, loss=loss, metrics={"accuracy": accuracy})
+
+
+def test_the_accuracy_comes_before_the_loss_but_not_before_its_being_a_number() -> None:
+    rows = ranked(nothing=[scored(0.5, 1.0)], a=[scored(0.6, 1.5)], b=[scored(0.4, 0.5)], c=[scored(0.9, math.nan)])
+    assert [(row.fix, row.verdict) for row in rows] == [(FIXES[0], "better"), ({}, "same"), (FIXES[1], "worse"), (FIXES[2], "worse")]
+    assert [row.accuracy for row in rows[:3]] == [0.6, 0.5, 0.4]
+
+
+def test_where_accuracies_are_alike_the_loss_decides() -> None:
+    rows = ranked(nothing=[scored(0.5, 1.0)], a=[scored(0.5, 0.9)], b=[scored(0.5, 1.1)], c=[scored(0.503, 1.1)])
+    verdicts = {str(row.fix): row.verdict for row in rows}
+    assert [verdicts[str(fix)] for fix in FIXES] == ["better", "worse", "worse"]
 
 
 def test_what_is_no_number_comes_after_every_loss_and_what_was_refused_after_that() -> None:

@@ -24,7 +24,11 @@ OPENING: list[Event] = [rec.hello(rec.layers(9)), rec.frame(0, rec.vanishing(9))
 
 
 def trial(question: str, loss: float | str, open: list[str] | None = None, error: str = "", **fix: Any) -> dict[str, Any]:
-    return {"type": "trial", "question": question, "fix": fix, "seed": 0, "loss": loss, "open": open or [], "error": error}
+    return {"type": "trial", "question": question, "fix": fix, "seed": 0, "loss": loss, "metrics": {}, "open": open or [], "error": error}
+
+
+def scored(accuracy: float, loss: float | str, **fix: Any) -> dict[str, Any]:
+    return trial("rescue", loss, **fix) | {"metrics": {"accuracy": accuracy}}
 
 
 DIAGNOSIS: dict[str, Any] = {"type": "diagnosis", "step": 41, "warnings": [{"code": "vanishing"}], "trials": 10}
@@ -60,6 +64,12 @@ def test_fixes_are_in_order_as_they_come_in() -> None:
     assert rows[3].split() == ["nothing", "2.3", "…", "vanishing"]
     assert rows[4].split() == ["lr=0.2", "nan", "…", "non-finite"]
     assert rows[5].split() == ["skip=plain", "–", "…", "no", "\\x1b[31mway"]
+
+
+def test_the_accuracy_is_shown_and_decides_where_it_is_measured() -> None:
+    findings = said(DIAGNOSIS, scored(0.1, 2.3), scored(0.5, 1.9, clip="norm"), scored(0.4, 1.2, lr=0.2), scored(0.9, "nan", skip="plain"))
+    assert findings.fixes == [{"clip": "norm"}, {"lr": 0.2}, {}, {"skip": "plain"}]
+    assert [row.split()[-3] for row in texts(findings)[1:]] == ["50.0%", "40.0%", "10.0%", "nan"]
 
 
 def test_the_doctors_own_ranking_has_the_last_word() -> None:
