@@ -82,6 +82,11 @@ class Signals:
         self.broken = False
         """Whether the newest frame holds what is not finite: shares and ratios in it are that one's shadow, not measurements."""
 
+    def free(self, rows: Sequence[int]) -> list[int]:
+        """Those of `rows` that a viewer has not frozen."""
+        frozen = self.settings.get("freeze", "none")
+        return list(rows) if frozen == "none" else [row for row in rows if full_name(self.layers[row]) != frozen]
+
     def note(self, frame: Frame) -> None:
         """Take the newest frame in."""
         self.frame = frame

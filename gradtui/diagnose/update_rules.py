@@ -78,7 +78,7 @@ def update_too_small(signals: Signals) -> Reading | None:
     ratios = signals.column(signals.frame.update_ratio)
     if not ratios or signals.frame.lr == 0 or signals.broken:
         return None
-    seen = [(share, row) for row in signals.first_rows if (share := _data_share(signals, ratios, row)) is not None]
+    seen = [(share, row) for row in signals.free(signals.first_rows) if (share := _data_share(signals, ratios, row)) is not None]
     if not seen:
         return None
     smallest, row = min(seen)
@@ -118,7 +118,7 @@ def no_gradient(signals: Signals) -> Reading | None:
     gradients = signals.column(signals.frame.grad_norm)
     missing: list[int] = []
     for rows in signals.trainable.values() if gradients else ():
-        without = [row for row in rows if gradients[row] is None]
+        without = [row for row in signals.free(rows) if gradients[row] is None]
         if len(without) < len(rows):
             missing += without
     if not gradients:

@@ -91,6 +91,7 @@ class RunScreen(Changing):
         self._summary = Lines(id="summary")
         self._guide = Lines(id="guide")
         self._warnings = Lines(id="warnings")
+        self._toggles_title = Lines(id="toggles-title")
         self._toggles = TogglesPanel(id="toggles")
         self._log = LogPane(id="log")
 
@@ -106,15 +107,20 @@ class RunScreen(Changing):
     async def _furnish(self) -> None:
         """Put the panels in, once the status line is on the screen: they take longer to style and lay out than all before."""
         self._log.follow(self.watched.run.trainer_log)
-        titles = Lines(id="toggles-title"), Lines(id="warnings-title")
-        titles[0].put([((" toggles", "title"), ("  press the key to change one" if self.changeable else "  as they stood", "muted"))])
-        titles[1].put([((" warnings", "title"),)])
+        warnings_title = Lines(id="warnings-title")
+        self._entitle()
+        warnings_title.put([((" warnings", "title"),)])
         await self._left.mount(self._bars, self._summary, self._guide, self._history, self._log)
-        await self._side.mount(titles[0], self._toggles, titles[1], self._warnings)
+        await self._side.mount(self._toggles_title, self._toggles, warnings_title, self._warnings)
         self._bars.focus()
         self._fit()
         self.set_interval(PERIOD, self.look)
         self.call_after_refresh(self.look)
+
+    def _entitle(self) -> None:
+        hello = self.feed.state.hello
+        how = "" if hello and not hello.toggles else "  press the key to change one" if self.changeable else "  as they stood"
+        self._toggles_title.put([((" toggles", "title"), (how, "muted"))])
 
     # Following the run
 
@@ -152,6 +158,7 @@ class RunScreen(Changing):
             return
         self._bars.describe(hello.layers)
         self._toggles.describe(hello.toggles)
+        self._entitle()
         self._gpu = Gpu(hello)
         self.refresh_bindings()
         self._fit()

@@ -148,10 +148,11 @@ class Control:
         note = ""
         try:
             value = self._checked(key, value)
-            if key == "checkpoint":
+            if key == "checkpoint":  # done at once: there is no value that stays
                 note = self._save(step) if value == "save" else ""
-                value = "off"
-            elif key == "freeze":
+                self._record(Applied(id=id, step=step, toggle=key, note=note))
+                return
+            if key == "freeze":
                 self._freeze(str(value))
             elif key == "activation":
                 self._swap_activations(str(value))

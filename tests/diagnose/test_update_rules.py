@@ -8,7 +8,7 @@ import msgspec
 
 from gradtui.diagnose.state import RunState
 from gradtui.stream.events import Layer
-from tests.diagnose.streams import deltas, edges, frame, hello, layers, started, warnings_of
+from tests.diagnose.streams import applied, deltas, edges, frame, hello, layers, started, warnings_of
 
 
 def test_a_first_layer_that_does_not_move_for_twenty_steps() -> None:
@@ -59,6 +59,16 @@ def test_frozen_first_layers_are_passed_over() -> None:
     rows = [msgspec.structs.replace(layers()[0], frozen=True), *layers()[1:]]
     assert edges(started(rows), [frame(i, update_ratio=[0.0, 1e-3, 1e-3, 1e-3, 1e-3]) for i in range(60)]) == []
     assert edges(started(rows), [frame(i, update_ratio=[0.0, 0.0, 1e-3, 1e-3, 1e-3]) for i in range(60)]) != []
+
+
+def test_a_layer_that_a_viewer_has_frozen_is_no_alarm() -> None:
+    """By the first layer without an update, and by one without a gradient; the same once it is thawed."""
+    for layer, still in (("hidden.0", {"update_ratio": [0.0, *[1e-3] * 4]}), ("hidden.1", {"grad_norm": [0.1, None, 0.1, 0.1, 0.1]})):
+        state = started()
+        state.apply(applied(0, "freeze", layer))
+        assert edges(state, [frame(i, **still) for i in range(60)]) == []
+        state.apply(applied(60, "freeze", "none"))
+        assert edges(state, [frame(i, **still) for i in range(60, 120)]) != []
 
 
 def test_a_trainable_layer_without_a_gradient() -> None:

@@ -112,6 +112,7 @@ async def test_a_watched_loop_without_control_is_offered_no_key_that_it_would_no
         assert "Measure" in footer
         assert not any(word in footer for word in ("Pause", "Step", "Restart"))
         assert "control=True" in s.text()
+        assert "press the key" not in s.text()
 
 
 async def test_a_watched_loop_with_control_can_be_paused_but_not_begun_again(tmp_path: Path) -> None:

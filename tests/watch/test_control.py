@@ -130,6 +130,7 @@ def test_a_checkpoint_holds_the_model_and_the_optimizer(tmp_path: Path) -> None:
     assert all(torch.equal(saved["models"][0][name], weight) for name, weight in weights.items())
     assert saved["optimizers"][0]["param_groups"][0]["lr"] == 0.1
     assert "checkpoint-1.pt" in loop.answers()[0].note
+    assert loop.answers()[0].value is None, "nothing stays changed"
 
 
 def test_a_paused_loop_waits_steps_once_and_goes_on(tmp_path: Path) -> None:
