@@ -34,10 +34,12 @@ class HistoryPanel(Lines):
         self._marker = "*" if ascii else "hd"
         self._axes: dict[str, Axis] = {}
         self._drawn: tuple[object, ...] = ()
+        self._heads: dict[str, Row] = {}
 
     def forget(self) -> None:
         """Another run: its axes begin anew."""
         self._axes.clear()
+        self._heads.clear()
 
     def show(self, history: History, other: Sequence[Point] = ()) -> None:
         """Draw the curves if there is anything new in them; `other`: the losses of a run that this one is compared with."""
@@ -58,17 +60,21 @@ class HistoryPanel(Lines):
         self.put([(*a, (" " * GAP, ""), *b) for a, b in zip(left, right, strict=True)])
 
     def head(self, history: History, other: Sequence[Point] = ()) -> None:
-        """Renew the values over the charts: they stand in the status line too, and would differ until the next drawing."""
+        """Renew the values over the charts, and those only here: they stand in the status line too, which is drawn when this is."""
         width, height = self.size
-        if len(self._rows) != height or height < 3 or width < 16:
+        if height < 3 or width < 16:
             return
-        rows, half = list(self._rows), (width - GAP) // 2
-        loss, norm = history.loss.points, history.total_norm.points
-        if height >= STACKED_FROM:
-            rows[0], rows[height // 2] = title_row("loss", loss, width, other), title_row("gradient norm", norm, width)
-        else:
-            rows[0] = (*title_row("loss", loss, half, other), (" " * GAP, ""), *title_row("gradient norm", norm, half))
-        self.put(rows)
+        stacked = height >= STACKED_FROM
+        room = width if stacked else (width - GAP) // 2
+        loss = self._heads["loss"] = title_row("loss", history.loss.points, room, other)
+        norm = self._heads["gradient norm"] = title_row("gradient norm", history.total_norm.points, room)
+        if len(self._rows) == height:
+            rows = list(self._rows)
+            if stacked:
+                rows[0], rows[height // 2] = loss, norm
+            else:
+                rows[0] = (*loss, (" " * GAP, ""), *norm)
+            self.put(rows)
 
     def _chart(
         self, title: str, points: Sequence[Point], marks: Sequence[int], width: int, height: int, other: Sequence[Point] = ()
@@ -77,7 +83,7 @@ class HistoryPanel(Lines):
         finite, others = drawable(points), drawable(other)
         both = [*finite, *others]
         axis = self._axes[title] = self._axes.get(title, _first_axis(both)).extended(point.value for point in both)
-        head = title_row(title, points, width, other)
+        head = self._heads.get(title) or title_row(title, points, width, other)
         if not both:
             why = " nothing above zero that a logarithmic axis could show" if points else ""
             return [head, ((why[:width].ljust(width), "muted"),)] + [((" " * width, ""),)] * (height - 2)
