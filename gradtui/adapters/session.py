@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import gradtui
 from gradtui.watching import Run
-from gradtui.watching.run import complain
+from gradtui.watching.lifetime import complain
 from gradtui.watching.start import check_options
 
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 import sys
 import traceback
-import warnings
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
-from weakref import WeakSet
 
 from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gradtui.probe import Probe
-from gradtui.probe.rows import Row
-from gradtui.stream.events import End, Hello, Layer, Log
+from gradtui.stream.events import End, Hello, Log
 from gradtui.stream.run_directory import RunDirectory
-from gradtui.watching import ownership, seams
+from gradtui.watching import lifetime, seams
 from gradtui.watching.clock import Clock
 from gradtui.watching.control import Control
 from gradtui.watching.frames import Draft
@@ -31,6 +24,9 @@ from gradtui.watching.meter import Meter
 from gradtui.watching.ranks import Ranks
 from gradtui.watching.recorder import Recorder
 from gradtui.watching.schedule import Schedule
+from gradtui.watching.subject import Subject, layers_of
+
+NOTHING_REACHED = "no module of the model was seen to be called (it is compiled): no delta and no activations; the gradients are exact"
 
 _PATIENCE = 50
 """Steps that a frame waits for an optimizer that does not step."""
@@ -62,8 +58,7 @@ class Run:
         self._started = self._frame_at = meter.now()
         self._frame_step = -1
         self._logged_at = -2
-        self._optimizers = list(optimizers)
-        self._networks = dict(models)
+        self._subject = Subject(dict(models), list(optimizers))
         self._hello: Hello | None = None
         self._attempt = 0
         self._discovery = ExitStack()
@@ -77,16 +72,14 @@ class Run:
         self._control: Control | None = None
         if not self.active:
             return
-        _running.add(self)
         self._recorder = Recorder(directory, together)
         if control and directory is not None and together is None:
             self._control = Control(directory, self._recorder.record, list(models.values()), optimizers)
-        self._clocks = self._make_clocks()
+        self._clocks = self._subject.clocks(self)
         self._discover()
         for clock in self._clocks:
             seams.listen(clock)
-        self._at_exit = partial(_end_at_exit, weakref.ref(self))
-        atexit.register(self._at_exit)
+        lifetime.began(self)
 
     # -- for the loop ----------------------------------------------------------------------------------------------
 
@@ -103,7 +96,7 @@ class Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.guard(self._close, self._end_after(error))
+        self.guard(self._close, lifetime.end_after(error, self._last_step))
 
     def __del__(self) -> None:
         # Nobody can train the networks any more: their optimizers, whose hooks kept this alive, are gone.
@@ -177,25 +170,13 @@ class Run:
         obeyed = control.obey(self.step + 1, partial(self._for_frames, self._recorder.write, True))
         self.meter.leave_out(started, accounted)
         if obeyed.frozen:
-            self._signature = self._parameters()  # frozen from here, which makes no other network of it
+            self._signature = self._subject.signature()  # frozen from here, which makes no other network of it
         if obeyed.exchanged:
             self._discover_again()
         elif obeyed.single and self._armed_at is None and self._hello is not None:
             self._arm(self.step + 1, self._forward)  # whoever goes step by step wants to see every one
 
     # -- beginning -------------------------------------------------------------------------------------------------
-
-    def _make_clocks(self) -> list[Clock]:
-        models = ownership.with_outsiders(self._networks, self._optimizers)
-        owned = [set(ownership.parameters_of(optimizer)) for optimizer in self._optimizers]
-        self._models = models
-
-        def keeper(place: int) -> Callable[[Row], bool]:
-            return lambda row: ownership.owner_of(row, models, owned) == place
-
-        names = ownership.labels(self._networks, self._optimizers)
-        pairs = zip(names, self._optimizers, strict=True)
-        return [Clock(name, optimizer, Probe(models, keeper(place)), self) for place, (name, optimizer) in enumerate(pairs)]
 
     def _discover(self) -> None:
         """Find the rows in the forward passes until the next step begins."""
@@ -204,34 +185,28 @@ class Run:
 
     def _begin(self) -> None:
         self._discovery.close()
-        layers: dict[int, Layer] = {}
-        for clock in self._clocks:
-            layers |= dict(zip(clock.probe.places, clock.probe.layers, strict=True))
+        layers = layers_of(self._clocks)
         self._rows = len(layers)
         self._forward = any(clock.probe.reached for clock in self._clocks)
         if self._control is not None:
             for clock in self._clocks:
                 self._control.know(clock.probe.layers, clock.probe.row_parameters, self._forward)
-        self._signature = self._parameters()
-        rows = [layers[place] for place in sorted(layers)]
+        self._signature = self._subject.signature()
         offered = self._control.toggles() if self._control else []
-        self._hello = make_hello(self._name, self._networks, self._optimizers, rows, self._attempt, self._forward, offered)
+        self._hello = make_hello(
+            self._name, self._subject.networks, self._subject.optimizers, layers, self._attempt, self._forward, offered
+        )
         self._recorder.record(self._hello)
         if not self._forward:
             self._recorder.record(Log(text=f"gradtui: {NOTHING_REACHED}"))
         self._arm(self.step, forward=False)  # this step's forward pass is over
-
-    def _parameters(self) -> list[tuple[int, bool]]:
-        models = [parameter for model in self._networks.values() for parameter in model.parameters()]
-        owned = [parameter for optimizer in self._optimizers for parameter in ownership.parameters_of(optimizer)]
-        return [(id(parameter), parameter.requires_grad) for parameter in models + owned]
 
     def _look_again(self) -> None:
         """Modules or parameters came or went, or were frozen: the rows are found anew in the next step."""
         for clock in self._clocks:
             clock.leave()
             seams.leave(clock)
-        self._clocks = self._make_clocks()
+        self._clocks = self._subject.clocks(self)
         for clock in self._clocks:
             seams.listen(clock)
         self._in_step.clear()
@@ -289,7 +264,7 @@ class Run:
         for clock in self._clocks:
             clock.disarm()
             clock.part = None
-        if self._parameters() != self._signature:
+        if self._subject.signature() != self._signature:
             self._recorder.write(wait=True)
             self._look_again()
 
@@ -311,17 +286,10 @@ class Run:
     def _last_step(self) -> int:
         return self.step if self._in_step or self.step else -1
 
-    def _end_after(self, error: BaseException | None) -> End:
-        if error is None or (isinstance(error, SystemExit) and not error.code):
-            return End(reason="finished", step=self._last_step)
-        if isinstance(error, KeyboardInterrupt):
-            return End(reason="stopped", step=self._last_step)
-        return End(reason="crashed", step=self._last_step, error=f"{type(error).__name__}: {error}"[:2000])
-
     def close_at_exit(self) -> None:
         """The program ends."""
         # Set by the interpreter when it printed the exception that ended the program.
-        self.guard(self._close, self._end_after(getattr(sys, "last_value", None)))
+        self.guard(self._close, lifetime.end_after(getattr(sys, "last_value", None), self._last_step))
 
     def _close(self, end: End) -> None:
         if self._hello is None:
@@ -342,14 +310,13 @@ class Run:
 
     def _leave(self) -> None:
         self.active = False
-        _running.discard(self)
+        lifetime.ended(self)
         self._discovery.close()
         if self._control is not None:
             self._control.release()
         for clock in self._clocks:
             clock.leave()
             seams.leave(clock)
-        atexit.unregister(self._at_exit)
 
     def _give_up(self, why: str, details: str = "") -> None:
         self._leave()
@@ -357,31 +324,4 @@ class Run:
             self._recorder.record(Log(text=line))
         self._recorder.record(End(reason="stopped", step=self._last_step, error=f"gradtui stopped watching: {why}"[:2000]))
         if self.directory is not None:  # one rank's word is enough
-            complain(f"gradtui stopped watching: {why}; the training goes on")
-
-
-NOTHING_REACHED = "no module of the model was seen to be called (it is compiled): no delta and no activations; the gradients are exact"
-
-_running: WeakSet[Run] = WeakSet()
-
-
-def _end_at_exit(run: weakref.ref[Run]) -> None:
-    if (found := run()) is not None:
-        found.close_at_exit()
-
-
-def _stop_in_fork() -> None:
-    """A forked process (a data loader's worker, say) trains nothing of ours: its parent's runs are not its own to write."""
-    for run in _running:
-        run.active = False
-
-
-os.register_at_fork(after_in_child=_stop_in_fork)
-
-
-def complain(text: str) -> None:
-    """Warn, once and without ever raising: warnings may have been made errors."""
-    try:
-        warnings.warn(text, stacklevel=2)
-    except Warning:
-        print(text, file=sys.stderr)
+            lifetime.complain(f"gradtui stopped watching: {why}; the training goes on")

@@ -15,8 +15,9 @@ from torch.optim import Optimizer
 from gradtui.stream import run_directory
 from gradtui.stream.run_directory import RunDirectory, RunError
 from gradtui.watching import ownership, ranks
+from gradtui.watching.lifetime import complain
 from gradtui.watching.meter import Meter
-from gradtui.watching.run import Run, complain
+from gradtui.watching.run import Run
 
 _watched: WeakKeyDictionary[Optimizer, weakref.ref[Run]] = WeakKeyDictionary()
 """Which run watches an optimizer; a closed run is not kept alive by it."""

@@ -1,0 +1,59 @@
+"""How a watched run ends with its program, its process, or its loop; and the one way in which it complains."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from gradtui.stream.events import End
+
+if TYPE_CHECKING:
+    from gradtui.watching.run import Run
+
+_running: WeakSet[Run] = WeakSet()
+
+
+def began(run: Run) -> None:
+    """End it with the program, if nothing else does: before what the program has set up until now is taken down."""
+    _running.add(run)
+    atexit.unregister(_end_all)
+    atexit.register(_end_all)
+
+
+def ended(run: Run) -> None:
+    _running.discard(run)
+
+
+def end_after(error: BaseException | None, step: int) -> End:
+    """The end of a loop that `error` has left, if anything; `step`: its last."""
+    if error is None or (isinstance(error, SystemExit) and not error.code):
+        return End(reason="finished", step=step)
+    if isinstance(error, KeyboardInterrupt):
+        return End(reason="stopped", step=step)
+    return End(reason="crashed", step=step, error=f"{type(error).__name__}: {error}"[:2000])
+
+
+def complain(text: str) -> None:
+    """Warn, once and without ever raising: warnings may have been made errors."""
+    try:
+        warnings.warn(text, stacklevel=2)
+    except Warning:
+        print(text, file=sys.stderr)
+
+
+def _end_all() -> None:
+    for run in list(_running):
+        run.close_at_exit()
+
+
+def _stop_in_fork() -> None:
+    """A forked process (a data loader's worker, say) trains nothing of ours: its parent's runs are not its own to write."""
+    for run in _running:
+        run.active = False
+
+
+os.register_at_fork(after_in_child=_stop_in_fork)

@@ -1,0 +1,49 @@
+"""What is watched: networks and their optimizers, each with a clock and the rows that are its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+from torch.optim import Optimizer
+
+from gradtui.probe import Probe
+from gradtui.probe.rows import Row
+from gradtui.stream.events import Layer
+from gradtui.watching import ownership
+from gradtui.watching.clock import Clock, Owner
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Networks by name (empty: the only one), and what updates them."""
+
+    networks: dict[str, nn.Module]
+    optimizers: list[Optimizer]
+
+    def clocks(self, owner: Owner) -> list[Clock]:
+        """A clock for each optimizer, of the rows as the networks now have them."""
+        models = ownership.with_outsiders(self.networks, self.optimizers)
+        owned = [set(ownership.parameters_of(optimizer)) for optimizer in self.optimizers]
+
+        def keeper(place: int) -> Callable[[Row], bool]:
+            return lambda row: ownership.owner_of(row, models, owned) == place
+
+        names = ownership.labels(self.networks, self.optimizers)
+        pairs = zip(names, self.optimizers, strict=True)
+        return [Clock(name, optimizer, Probe(models, keeper(place)), owner) for place, (name, optimizer) in enumerate(pairs)]
+
+    def signature(self) -> list[tuple[int, bool]]:
+        """Tells whether modules or parameters came or went, or were frozen."""
+        models = [parameter for model in self.networks.values() for parameter in model.parameters()]
+        owned = [parameter for optimizer in self.optimizers for parameter in ownership.parameters_of(optimizer)]
+        return [(id(parameter), parameter.requires_grad) for parameter in models + owned]
+
+
+def layers_of(clocks: Sequence[Clock]) -> list[Layer]:
+    """All clocks' layers, in the order the forward pass reaches them."""
+    found: dict[int, Layer] = {}
+    for clock in clocks:
+        found |= dict(zip(clock.probe.places, clock.probe.layers, strict=True))
+    return [found[place] for place in sorted(found)]
