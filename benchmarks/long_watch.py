@@ -2,7 +2,8 @@
 
     python -m benchmarks.long_watch [--minutes N] [--viewers N] [--seed S]
 
-A loop in a process of its own trains two copies of one network by turns, one of them watched, and rests twice as long as it works.
+A loop in a process of its own trains two copies of one network by turns of 50 steps, one of them watched, and rests twice as long
+between two turns as it works. A turn of the watched copy is compared with the bare one's before it.
 Meanwhile viewers attach to it on a terminal, one after the other, and are killed by SIGKILL, SIGTERM or SIGHUP. The recording's cap is
 so low that it is thinned many times over. Exit code 1 when a process was left, the recording could not be read or went over its cap.
 """
@@ -10,7 +11,6 @@ so low that it is thinned many times over. Exit code 1 when a process was left, 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import random
@@ -30,8 +30,8 @@ from tests.terminal import Terminal
 
 CAP_A_MINUTE = 100_000
 """Bytes: about a sixth of what is recorded in that time."""
-TURN = 10.0
-"""Seconds that each of the two copies trains before the other does."""
+TURN = 50
+"""Steps that each of the two copies makes before the other does."""
 PATIENCE = 60.0
 
 
@@ -44,36 +44,33 @@ def train(path: str, minutes: float) -> None:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    results = {}
+    results: dict[str, dict[str, list[float]]] = {}
     loops = {}
     for name in ("bare", "watched"):
         layers = [module for _ in range(20) for module in (nn.Linear(64, 64), nn.Tanh())]
         model = nn.Sequential(*layers, nn.Linear(64, 1))
         loops[name] = (model, torch.optim.AdamW(model.parameters(), 1e-4))
-        results[name] = {"steps": 0, "seconds": 0.0, "cpu": 0.0}
+        results[name] = {"seconds": [], "cpu": []}
     run = gradtui.watch(*loops["watched"], run_dir=path)
     recorded = run._recorder._writer
     assert recorded is not None
     recorded._cap = recorded._thin_at = int(CAP_A_MINUTE * minutes)
     over = time.monotonic() + 60 * minutes
-    for name in itertools.cycle(loops):
-        (model, optimizer), result = loops[name], results[name]
-        began, until = time.monotonic(), min(over, time.monotonic() + TURN)
-        while (now := time.monotonic()) < until:
-            cpu = time.process_time()
-            x = torch.randn(64, 64)
-            optimizer.zero_grad()
-            loss = (model(x) - x[:, :1]).square().mean()
-            loss.backward()
-            optimizer.step()
-            if name == "watched":
-                run.log(loss=loss)
-            result["cpu"] += time.process_time() - cpu
-            result["steps"] += 1
-            time.sleep(2 * (time.monotonic() - now))
-        result["seconds"] += time.monotonic() - began
-        if now >= over:
-            break
+    while time.monotonic() < over:
+        for name, (model, optimizer) in loops.items():
+            began, cpu = time.monotonic(), time.process_time()
+            for _ in range(TURN):
+                x = torch.randn(64, 64)
+                optimizer.zero_grad()
+                loss = (model(x) - x[:, :1]).square().mean()
+                loss.backward()
+                optimizer.step()
+                if name == "watched":
+                    run.log(loss=loss)
+            took = time.monotonic() - began
+            results[name]["seconds"].append(took)
+            results[name]["cpu"].append(time.process_time() - cpu)
+            time.sleep(2 * took)
     run.close()
     print(json.dumps(results))
 
@@ -140,8 +137,15 @@ def follow(loop: subprocess.Popen[str], run: Path, minutes: float, viewers: int,
     return show(told, memory, sizes, int(CAP_A_MINUTE * minutes), run, drew, unreadable, left)
 
 
+def ratio(told: dict[str, dict[str, list[float]]], what: str) -> str:
+    """Of every turn to the one before it: the median, the quartiles, and that of the sums."""
+    watched, bare = told["watched"][what], told["bare"][what]
+    low, middle, high = statistics.quantiles([a / b for a, b in zip(watched, bare, strict=True)], n=4)
+    return f"median {middle:.3f} ({low:.3f} – {high:.3f}), in all {sum(watched) / sum(bare):.3f}"
+
+
 def show(
-    told: dict[str, dict[str, float]],
+    told: dict[str, dict[str, list[float]]],
     memory: list[float],
     sizes: list[int],
     cap: int,
@@ -153,13 +157,11 @@ def show(
     frames = [event for event in read_all(run / "events.jsonl") if isinstance(event, Frame)]
     shares = [frame.metrics["watch_share"] for frame in frames[10:]]
     warm = len(memory) // 5
-    rate = {name: one["steps"] / one["seconds"] for name, one in told.items()}
-    cpu = {name: 1000 * one["cpu"] / one["steps"] for name, one in told.items()}
     lines = {
-        "steps watched, bare": f"{told['watched']['steps']:.0f}, {told['bare']['steps']:.0f}",
-        "steps/s watched / bare": f"{rate['watched']:.1f} / {rate['bare']:.1f} = {rate['watched'] / rate['bare']:.3f}",
-        "CPU ms a step watched / bare": f"{cpu['watched']:.3f} / {cpu['bare']:.3f} = {cpu['watched'] / cpu['bare']:.3f}",
-        "share of the time that the watch measured": f"median {statistics.median(shares):.4f}, largest {max(shares):.4f}",
+        "steps of each": str(TURN * len(told["bare"]["cpu"])),
+        "seconds a turn, watched / bare": ratio(told, "seconds"),
+        "CPU seconds a turn, watched / bare": ratio(told, "cpu"),
+        "share of the steps' time that the watch measured": f"median {statistics.median(shares):.4f}, largest {max(shares):.4f}",
         "memory of the loop, MiB: at first, warmed up, end": f"{memory[0]:.0f}, {memory[warm]:.0f}, {memory[-1]:.0f}",
         "largest after it had warmed up": f"{max(memory[warm:]):.0f}",
         "recording, bytes: largest seen / cap": f"{max(sizes)} / {cap}",
