@@ -16,9 +16,10 @@ import click
 from gradtui import exits
 from gradtui.diagnose.words import inert, setting, short
 from gradtui.lab import doctor
-from gradtui.lab.doctor import Diagnosis, Plan, Ranking, Row, Trial
+from gradtui.lab.doctor import Diagnosis, Plan, Trial
 from gradtui.lab.fixes import Fix
 from gradtui.lab.patient import Patient, admit
+from gradtui.lab.ranking import Ranking, Row, rank
 from gradtui.lab.workers import WorkerLostError, Workers, cores
 from gradtui.stream.events import encode
 
@@ -48,7 +49,7 @@ def _see(workers: Workers, patient: Patient, plan: Plan, directory: Path, printe
     for trial in doctor.treat(workers, patient, plan, diagnosis, directory):
         trials.append(trial)
         printer.trial(trial)
-    printer.rankings(diagnosis, doctor.rank(diagnosis, trials))
+    printer.rankings(diagnosis, rank(diagnosis, trials))
 
 
 class _Json:

@@ -224,7 +224,7 @@ def test_the_lesson_of_deep_sigmoid_is_seen_and_printed_again_from_its_recording
     edges = [(event["state"], event["step"]) for event in events if event["type"] == "warning" and event["code"] == "vanishing"]
     assert [edge for edge, _ in edges][:: len(edges) - 1] == ["opened", "closed"]
     assert edges[0][1] < 200 < edges[-1][1]
-    assert events[-1] == {"type": "end", "reason": "finished", "step": 399, "error": ""}
+    assert events[-1] == {"type": "end", "reason": "finished", "step": 399, "error": "", "logged": {}}
     assert [event for event in events if event["type"] == "frame"][-1]["metrics"]["accuracy"] > 0.95
     assert [(e["toggle"], e["value"], e["step"]) for e in events if e["type"] == "applied"] == [("batch_norm", "on", 200)]
     assert len({toggle["key"] for toggle in events[0]["toggles"]}) == len(TOGGLES)

@@ -13,6 +13,7 @@ from benchmarks.diagnosis.table import share
 from benchmarks.doctor.cases import RANDOM, Case
 from gradtui.lab import doctor
 from gradtui.lab.fixes import Fix
+from gradtui.lab.ranking import rank
 
 AUTOTRAINER: dict[str, tuple[Fix, ...]] = {
     "vanishing": ({"activation": "selu"}, {"activation": "relu"}, {"batch_norm": "on"}),
@@ -64,7 +65,7 @@ def result(case: Case) -> Result | None:
     """With the trials ranked as the doctor ranks them today; None: nothing was there to rank."""
     if case.diagnosis is None:
         return None
-    (ranking,) = doctor.rank(case.diagnosis, case.trials)
+    (ranking,) = rank(case.diagnosis, case.trials)
     scores = {_text(tried.fix): score for tried, score in zip(case.trials, case.scores, strict=True)}
     fixes = [_text(row.fix) for row in ranking.rows if row.fix and row.verdict != "refused"]
     best = max(fixes, key=lambda fix: scores[fix])

@@ -83,8 +83,8 @@ class Rows:
                 value, text = spelled(event.value), event.reason or event.note or None
                 yield CHANGES.name, (_whole(attempt), _whole(event.step), what, event.toggle, value, None, None, text)
             case End():
-                for name, value in event.logged.items():
-                    yield CHANGES.name, (_whole(attempt), _whole(event.step), "logged", name, spelled(value), None, None, None)
+                for name, logged in event.logged.items():
+                    yield CHANGES.name, (_whole(attempt), _whole(event.step), "logged", name, spelled(logged), None, None, None)
                 yield CHANGES.name, (_whole(attempt), _whole(event.step), "end", event.reason, None, None, None, event.error or None)
 
     def _frame(self, frame: Frame) -> Row:

@@ -16,10 +16,11 @@ from torch import nn
 
 from gradtui.lab import doctor, toggles, trial
 from gradtui.lab.devices import choose_device, device_name
-from gradtui.lab.doctor import Diagnosis, Find, Found, Plan, Row, Task, Trial, Try
+from gradtui.lab.doctor import Diagnosis, Find, Found, Plan, Task, Trial, Try
 from gradtui.lab.errors import SettingError
 from gradtui.lab.fixes import Fix
 from gradtui.lab.patient import Patient, admit
+from gradtui.lab.ranking import Row, rank
 from gradtui.lab.toggles import Scheduled
 from gradtui.lab.workers import Failed, WorkerLostError, Workers
 from gradtui.stream.events import Hello, Value
@@ -175,7 +176,7 @@ def ranked(**losses: list[Trial]) -> list[Row]:
         for name, of_fix in losses.items()
         for seed, one in enumerate(of_fix)
     ]
-    (ranking,) = doctor.rank(diagnosis, trials)
+    (ranking,) = rank(diagnosis, trials)
     assert ranking.step == 9
     assert [row.rank for row in ranking.rows] == list(range(1, len(ranking.rows) + 1))
     return ranking.rows

@@ -95,7 +95,7 @@ def test_every_line_is_json_and_hello_says_what_runs(run: RunDirectory) -> None:
     assert [layer["name"] for layer in hello["layers"]][-1] == "read_out"
     assert any(toggle["key"] == "clip" for toggle in hello["toggles"])
     assert hello["versions"]["torch"]
-    assert last == {"type": "end", "reason": "finished", "step": 29, "error": ""}
+    assert last == {"type": "end", "reason": "finished", "step": 29, "error": "", "logged": {}}
     assert any(line["type"] == "frame" and "nan" in line["delta_rms"] for line in lines)
 
 

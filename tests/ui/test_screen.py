@@ -340,7 +340,7 @@ async def test_rows_of_text_are_cut_at_the_edge_by_cells(tmp_path: Path) -> None
 
 async def test_what_was_answered_before_a_viewer_came_is_not_told_as_news(tmp_path: Path) -> None:
     answer = Applied(id="", toggle="batch_norm", value="on", step=1, note="running statistics start afresh")
-    events = [rec.hello(rec.layers(3)), rec.frame(0, [0.1] * 3), answer, rec.frame(1, [0.1] * 3)]
+    events: list[Event] = [rec.hello(rec.layers(3)), rec.frame(0, [0.1] * 3), answer, rec.frame(1, [0.1] * 3)]
     async with showing(tmp_path, events) as s:
         assert "start afresh" not in s.text()
         await s.append(answer)
