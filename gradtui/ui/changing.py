@@ -101,7 +101,7 @@ class Changing(Screen[None]):
     def _set(self, toggle: Toggle, value: Value) -> None:
         if self.life.over:
             if self._restart is None:
-                self.tell("the run is over, nothing obeys any more")
+                self.tell("the run is over: no toggle acts on it any more")
                 return
             self.controls.plan(toggle.key, value)
         elif problem := self.controls.set(toggle.key, value):
