@@ -138,7 +138,8 @@ class Partings:
         before, after, share = between
         other = _mixed(second.losses[before], second.losses[after], share)
         self.common_steps += 1
-        if self.loss is None and _differ(one, other, self.threshold):
+        near = second.losses[max(0, before - 1) : after + 2] if share else [other]
+        if self.loss is None and all(_differ(one, known, self.threshold) for known in near) and not _within(one, near):
             self.loss = Parting(step=step, losses=[one, other], threshold=self.threshold)
 
     def _compare_frames(self, first: Course, second: Course, place: int, shared: Iterable[tuple[int, int]]) -> None:
@@ -184,6 +185,11 @@ def _mixed(before: float, after: float, share: float) -> float:
 def _gap(one: float, other: float) -> float:
     """Decades from one log to the other; 0 where one is no number, or both are zero."""
     return 0.0 if math.isnan(one) or math.isnan(other) or one == other else other - one
+
+
+def _within(one: float, near: Sequence[float]) -> bool:
+    """Whether a loss is between those of the frames around its step: no line through them knows a curve, or a batch, any better."""
+    return min(near) <= one <= max(near)
 
 
 def _differ(one: float, other: float, threshold: float) -> bool:

@@ -73,6 +73,21 @@ def test_frames_at_other_steps_are_compared_on_the_line_between_them() -> None:
     assert partings(first, second).profile is None
 
 
+def test_one_noisy_falling_loss_at_other_steps_has_not_parted() -> None:
+    """Two recordings of one training: 1.73 at the first step falls along a curve that no line follows, then batches differ by 3%."""
+
+    def loss(step: int) -> float:
+        return 1.4 + 0.33 * 0.8**step + 0.02 * (-1) ** (step // 3)
+
+    first, second = (course(hello(), *(frame(step, loss=loss(step)) for step in range(0, 100, every))) for every in (7, 9))
+    assert partings(first, second).loss is None
+    assert partings(second, first).loss is None
+    other = course(hello(), *(frame(step, loss=loss(step) + (0.2 if step > 50 else 0.0)) for step in range(0, 100, 9)))
+    found = partings(first, other).loss
+    assert found is not None
+    assert 50 < found.step < 75
+
+
 def test_warnings_part_where_one_has_what_the_other_has_not_at_its_next_frame_either() -> None:
     sick = [frame(step, -3.0) for step in range(0, 60, 5)]
     well = [frame(step) for step in range(0, 60, 5)]
