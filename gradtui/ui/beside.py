@@ -75,7 +75,8 @@ class Beside:
     def told(self) -> str:
         """Which run it is, and where the two part: the earliest first."""
         parts = sorted([*self._loss(), *self._profile(), *self._warnings()])
-        where = f"they part in {', '.join(text for _, text in parts)}" if parts else "nothing differs"
+        both = "their last attempts" if self._own.state.attempt or self._other.state.attempt else "they"
+        where = f"{both} part in {', '.join(text for _, text in parts)}" if parts else "nothing differs"
         return f"Against {self._name} at the same step, │ in a bar and · in the loss: {where}."
 
     def _loss(self) -> Iterator[tuple[int, str]]:

@@ -148,3 +148,13 @@ def test_the_other_runs_loss_is_dotted_and_the_axis_has_room_for_it() -> None:
 def test_the_heading_has_both_losses_of_the_same_step() -> None:
     other = [Point(0, 1.0), Point(10, 0.5), Point(20, math.nan)]
     assert [history.heading(history.until(other, step)) for step in (0, 12)] == ["1", "0.5"]
+
+
+async def test_of_runs_that_began_again_it_says_that_the_last_attempts_part(tmp_path: Path) -> None:
+    """A recording is shown from its first attempt on, where nothing may differ yet."""
+    again = msgspec.structs.replace(rec.hello(rec.layers(9, "hidden.{}.linear")), attempt=1)
+    frames = [rec.frame(step, rec.vanishing(9), loss=9.0) for step in range(0, 60, 6)]
+    async with comparing(tmp_path, [*sick(), again, *frames], sick()) as (s, _):
+        told = " ".join(s.text().split())
+        assert "their last" in told
+        assert "they part" not in told
