@@ -40,10 +40,11 @@ def _parting(comparison: Comparison) -> str:
     parting = comparison.parting
     if comparison.common_steps == 0:
         return "no step at which the losses of both are known"
+    which = " of the last attempts" if any(report.attempts > 1 for report in comparison.runs) else ""
     if parting is None:
-        return f"the losses never part: {comparison.common_steps} steps compared"
+        return f"the losses{which} never part: {comparison.common_steps} steps compared"
     losses = " against ".join(map(plots.number, parting.losses))
-    return f"the losses part at step {parting.step}: {losses} (more than {parting.threshold:.2%} apart)"
+    return f"the losses{which} part at step {parting.step}: {losses} (more than {parting.threshold:.2%} apart)"
 
 
 def _other_partings(comparison: Comparison) -> list[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from gradtui.stream.events import End, Event
+from gradtui.stream.run_directory import RunDirectory
 from tests.command import COMMAND, environment, gradtui
 from tests.terminal import RESTORED, Terminal
 from tests.ui import recordings as rec
@@ -48,3 +51,11 @@ def test_headless_prints_on_a_terminal_what_a_pipe_gets(tmp_path: Path) -> None:
         assert terminal.written.decode().replace("\r\n", "\n") == piped.stdout
     finally:
         terminal.close()
+
+
+def test_of_a_run_that_began_again_the_last_attempt_is_compared_and_it_says_so(tmp_path: Path) -> None:
+    first, second = two(tmp_path)
+    assert "the losses never part" in gradtui(tmp_path, "compare", first, second).stdout
+    hello = msgspec.structs.replace(rec.hello(rec.layers(9)), attempt=1)
+    rec.append(RunDirectory(Path(second)), [hello, *(rec.frame(step, rec.vanishing(9), loss=9.0) for step in range(0, 60, 6))])
+    assert "the losses of the last attempts part at step 0" in gradtui(tmp_path, "compare", first, second).stdout
