@@ -1,6 +1,6 @@
 """What watching gradients costs a training step: the probe, and what people do without it, in one interleaved run.
 
-    python benchmarks/probe_overhead.py [--json] [--rounds N]
+    python -m benchmarks.probe_overhead [--json] [--rounds N]
 
 Every contender trains a copy of its own of the same network, on one CPU thread. A round takes ten steps of each in a random
 order and divides its time by that of the bare loop in the same round; the table gives the median of the rounds and their
@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import json
 import os
 import random
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,6 +24,7 @@ import click
 import torch
 from torch import Tensor, nn
 
+from benchmarks.ratios import BARE, Found, command, compare
 from gradtui.probe import Probe
 
 STEPS = 10
@@ -122,7 +121,7 @@ def tensorboard_histograms(model: nn.Module, x: Tensor) -> Watcher:
 
 
 WATCHERS: dict[str, tuple[str, Callable[[nn.Module, Tensor], Watcher]]] = {
-    "bare loop": ("torch", bare),
+    BARE: ("torch", bare),
     "probe: norms every step": ("torch", probe_norms),
     "probe: norms every step, a frame every 10": ("torch", probe_frames),
     "`.grad.norm().item()` per parameter, every step": ("torch", items),
@@ -147,22 +146,18 @@ def networks() -> dict[str, tuple[nn.Module, Tensor]]:
     }
 
 
-def measure(model: nn.Module, x: Tensor, rounds: int) -> dict[str, dict[str, float]]:
+def measure(model: nn.Module, x: Tensor, rounds: int) -> Found:
     """Name -> milliseconds a step, and the ratio to the bare loop with its quartiles."""
     contenders = {name: Contender(model, x, watch) for name, (package, watch) in WATCHERS.items() if importlib.util.find_spec(package)}
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name in random.sample(list(contenders), len(contenders)):
-            if sum(times[name]) < SECONDS or name == "bare loop":
+            if STEPS * sum(times[name]) < SECONDS or name == BARE:
                 seconds = contenders[name].run()
                 if turn > 0:  # the first round warms up
-                    times[name].append(seconds)
-    found = {}
-    for name, taken in times.items():
-        ratios = [mine / alone for mine, alone in zip(taken, times["bare loop"], strict=False)]
-        low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-        found[name] = {"ms": 1000 * statistics.median(taken) / STEPS, "ratio": middle, "low": low, "high": high, "rounds": len(taken)}
-    return found
+                    times[name].append(seconds / STEPS)
+    found = compare(times)
+    return {name: row | {"rounds": len(times[name])} for name, row in found.items()}
 
 
 @click.command()
@@ -170,17 +165,7 @@ def measure(model: nn.Module, x: Tensor, rounds: int) -> dict[str, dict[str, flo
 @click.option("--rounds", default=60, show_default=True, help="Rounds for the first network; fewer for the others.")
 def main(as_json: bool, rounds: int) -> None:
     """Compare what watching gradients costs."""
-    torch.set_num_threads(1)
-    results = {}
-    for (name, (model, x)), share in zip(networks().items(), (1, 2, 4), strict=True):
-        results[name] = measure(model, x, max(4, rounds // share))
-    if as_json:
-        click.echo(json.dumps({"torch": torch.__version__, "rounds": rounds, "results": results}, indent=2))
-        return
-    for name, rows in results.items():
-        click.echo(f"\n| {name} | ms/step | × bare loop | quartiles | rounds |\n|---|---|---|---|---|")
-        for contender, row in rows.items():
-            click.echo(f"| {contender} | {row['ms']:.2f} | {row['ratio']:.3f} | {row['low']:.3f} – {row['high']:.3f} | {row['rounds']} |")
+    command(networks, measure, ("rounds", lambda row: f"{row['rounds']:.0f}"), (1, 2, 4), rounds, as_json)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,22 @@
 """What `gradtui.watch` costs a training step, beside what people do without it, in one interleaved run.
 
-    python benchmarks/watch_overhead.py [--json] [--rounds N]
+    python -m benchmarks.watch_overhead [--json] [--rounds N] [--gpu]
 
 Every contender trains a copy of its own of the same network, on one CPU thread, with AdamW and clipping, as a user's loop does. A
 round takes some steps of each in a random order and divides its time by that of the bare loop in the same round; the table gives the
-median of the rounds and their quartiles. W&B and TensorBoard are measured where they are installed (`pip install '.[bench]'`).
+median of the rounds and their quartiles. W&B and TensorBoard are measured where they are installed (`pip install '.[bench]'`). With
+`--gpu`, a network of GPT-2's size in bf16 is timed instead: gpu_overhead.py.
 """
 
 from __future__ import annotations
 
 import copy
 import importlib.util
-import json
 import os
 import random
-import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -25,6 +24,8 @@ import torch
 from torch import Tensor, nn
 
 import gradtui
+from benchmarks import gpu_overhead
+from benchmarks.ratios import BARE, Found, command, compare
 from gradtui.stream.events import Frame
 from gradtui.stream.follower import read_all
 from gradtui.watching.meter import Meter
@@ -104,7 +105,7 @@ def tensorboard_histograms(contender: Contender) -> None:
 
 
 WAYS: dict[str, tuple[str, Callable[[Contender], None]]] = {
-    "bare loop": ("torch", lambda contender: None),
+    BARE: ("torch", lambda contender: None),
     "`gradtui.watch(model, optimizer)`: 1% at most": ("torch", lambda contender: watched(contender, share=0.01)),
     "… `share=0.03`": ("torch", lambda contender: watched(contender, share=0.03)),
     "… `share=1, rate=0.01`: norms every step, no frames": ("torch", lambda contender: watched(contender, share=1.0, rate=0.01)),
@@ -126,7 +127,7 @@ def networks() -> dict[str, tuple[nn.Module, Tensor]]:
     }
 
 
-def measure(model: nn.Module, x: Tensor, rounds: int) -> dict[str, dict[str, float]]:
+def measure(model: nn.Module, x: Tensor, rounds: int) -> Found:
     """Name -> milliseconds a step, the ratio to the bare loop with its quartiles, and for gradtui what its own meter says."""
     contenders: dict[str, Contender] = {}
     for name, (package, way) in WAYS.items():
@@ -139,13 +140,8 @@ def measure(model: nn.Module, x: Tensor, rounds: int) -> dict[str, dict[str, flo
             seconds = contenders[name].run()
             if turn >= WARM_UP:
                 times[name].append(seconds / STEPS)
-    found = {}
-    for name, seconds_of in times.items():
-        low, middle, high = statistics.quantiles([a / b for a, b in zip(seconds_of, times["bare loop"], strict=True)], n=4)
-        found[name] = {"ms": 1000 * statistics.median(seconds_of), "ratio": middle, "low": low, "high": high}
-        if (recording := contenders[name].recording) is not None:
-            found[name] |= said(recording)
-    return found
+    found = compare(times)
+    return {name: row | (said(where) if (where := contenders[name].recording) is not None else {}) for name, row in found.items()}
 
 
 def said(recording: Path) -> dict[str, float]:
@@ -154,23 +150,20 @@ def said(recording: Path) -> dict[str, float]:
     return {"frames": len(frames), "norms_every": frames[-1].metrics.get("norms_every", 1.0)}
 
 
+def kept(row: Mapping[str, float]) -> str:
+    return f"{row['frames']:.0f}, {row['norms_every']:.0f}" if "frames" in row else ""
+
+
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a Markdown table.")
 @click.option("--rounds", default=100, show_default=True, help="Rounds for the MLP; a third of them for the transformer.")
-def main(as_json: bool, rounds: int) -> None:
+@click.option("--gpu", is_flag=True, help="A network of GPT-2's size in bf16, on the GPU.")
+def main(as_json: bool, rounds: int, gpu: bool) -> None:
     """Compare what watching a user's loop costs."""
-    torch.set_num_threads(1)
-    results = {}
-    for (name, (model, x)), divisor in zip(networks().items(), (1, 3), strict=True):
-        results[name] = measure(model, x, max(4, rounds // divisor))
-    if as_json:
-        click.echo(json.dumps({"torch": torch.__version__, "rounds": rounds, "results": results}, indent=2))
-        return
-    for name, rows in results.items():
-        click.echo(f"\n| {name} | ms/step | × bare loop | quartiles | frames, norms every |\n|---|---|---|---|---|")
-        for way, row in rows.items():
-            kept = f"{row['frames']:.0f}, {row['norms_every']:.0f}" if "frames" in row else ""
-            click.echo(f"| {way} | {row['ms']:.2f} | {row['ratio']:.3f} | {row['low']:.3f} – {row['high']:.3f} | {kept} |")
+    if gpu:
+        gpu_overhead.main(rounds)
+    else:
+        command(networks, measure, ("frames, norms every", kept), (1, 3), rounds, as_json)
 
 
 if __name__ == "__main__":

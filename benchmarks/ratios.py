@@ -1,0 +1,56 @@
+"""Contenders against a bare loop: their ratios with quartiles, and the command that prints them. Both overhead benchmarks share it."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+import click
+import torch
+from torch import Tensor, nn
+
+BARE = "bare loop"
+
+Found = dict[str, dict[str, float]]
+"""By contender: milliseconds a step, the ratio to the bare loop's with its quartiles, and what else there is to say."""
+
+Networks = Mapping[str, tuple[nn.Module, Tensor]]
+"""By name: a network, and what it is trained on."""
+
+
+def quartiles(ratios: Sequence[float]) -> dict[str, float]:
+    low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else [ratios[0]] * 3
+    return {"ratio": middle, "low": low, "high": high}
+
+
+def compare(times: Mapping[str, Sequence[float]]) -> Found:
+    """Seconds a step in every round, by contender; one that sat out later rounds has fewer."""
+    bare = times[BARE]
+    return {
+        name: {"ms": 1000 * statistics.median(taken)} | quartiles([mine / alone for mine, alone in zip(taken, bare, strict=False)])
+        for name, taken in times.items()
+    }
+
+
+def command(
+    networks: Callable[[], Networks],
+    measure: Callable[[nn.Module, Tensor, int], Found],
+    column: tuple[str, Callable[[Mapping[str, float]], str]],
+    divisors: Sequence[int],
+    rounds: int,
+    as_json: bool,
+) -> None:
+    """Measure every network, on one thread, in `rounds` divided by its divisor, and print tables; `column`: the last one."""
+    torch.set_num_threads(1)
+    results = {
+        name: measure(model, x, max(4, rounds // divisor)) for (name, (model, x)), divisor in zip(networks().items(), divisors, strict=True)
+    }
+    if as_json:
+        click.echo(json.dumps({"torch": torch.__version__, "rounds": rounds, "results": results}, indent=2))
+        return
+    heading, cell = column
+    for name, rows in results.items():
+        click.echo(f"\n| {name} | ms/step | × bare loop | quartiles | {heading} |\n|---|---|---|---|---|")
+        for way, row in rows.items():
+            click.echo(f"| {way} | {row['ms']:.2f} | {row['ratio']:.3f} | {row['low']:.3f} – {row['high']:.3f} | {cell(row)} |")
