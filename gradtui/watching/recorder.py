@@ -13,6 +13,7 @@ from gradtui.stream.writer import EventWriter
 from gradtui.watching import frames, ranks
 from gradtui.watching.clock import Clock
 from gradtui.watching.frames import Draft
+from gradtui.watching.lifetime import complain
 from gradtui.watching.ranks import Ranks, Share
 
 _LAST_WORDS = 3.0
@@ -32,6 +33,8 @@ class Recorder:
         self._ranks = together
         self._drafts: list[tuple[Draft, list[Clock], int]] = []
         self._values: dict[str, float | Tensor] = {}
+        self._refused: set[str] = set()
+        """Names under which something was logged that is no number."""
         self._silent: set[int] = set()
         self._heard: dict[int, int] = {}
         """Of which step every other rank's newest share is."""
@@ -48,11 +51,26 @@ class Recorder:
     def log(self, values: Mapping[str, float | Tensor], step: int) -> None:
         """Values of `step`, or of the next where the loop logs before it."""
         for name, value in values.items():
-            if name in self._values or len(self._values) < _LOGGED:
-                self._values[name] = value.detach() if isinstance(value, Tensor) else float(value)
+            if (name in self._values or len(self._values) < _LOGGED) and (one := self._one_number(name, value)) is not None:
+                self._values[name] = one
         if not self.logs_before_step and self._drafts and self._drafts[-1][0].step == step:
             self._take_values()
             self.write()
+
+    def _one_number(self, name: str, value: float | Tensor) -> float | Tensor | None:
+        """None for what is not one: a slip in what is logged is no reason to watch no longer. It is warned of once."""
+        try:
+            if not isinstance(value, Tensor):
+                return float(value)
+            if value.numel() == 1:
+                return value.detach()
+            found = f"a tensor of shape {list(value.shape)}"
+        except (TypeError, ValueError):
+            found = f"{value!r}"[:80]
+        if name not in self._refused:
+            self._refused.add(name)
+            complain(f"gradtui: {name} was logged as {found}; it takes one number, and is left out")
+        return None
 
     def add(self, draft: Draft, clocks: list[Clock], rows: int) -> None:
         self._drafts.append((draft, clocks, rows))

@@ -133,6 +133,23 @@ def test_what_is_logged_after_the_last_frame_is_in_the_end(tmp_path: Path) -> No
     assert recording.end.logged == {"loss": 0.25, "eval_loss": 0.125}
 
 
+@pytest.mark.parametrize("value", ["0.5 nats", None, [1.0, 2.0], torch.ones(3)], ids=["text", "None", "list", "vector"])
+def test_what_is_logged_and_is_no_number_is_left_out_with_one_warning(tmp_path: Path, value: object) -> None:
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1) as run:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            for _ in range(3):
+                train(model, optimizer, 1)
+                run.log(loss=1.0, score=value)  # type: ignore[arg-type]
+        assert ["score was logged as" in str(warning.message) for warning in warned] == [True]
+        assert run.active
+    frames = Recording(tmp_path).frames
+    assert [frame.loss for frame in frames] == [1.0] * 3
+    assert not any("score" in frame.metrics for frame in frames)
+
+
 def test_nothing_is_logged_twice(tmp_path: Path) -> None:
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
