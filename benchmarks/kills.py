@@ -41,7 +41,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"
             done[_kill_one(dice, run)] += 1
-            left += _left(run)
+            left += left_behind(run)
             unreadable += is_unreadable(run)
     for what, count in sorted(done.items()):
         print(f"{what:<28} {count:>4}")
@@ -75,7 +75,7 @@ def see_out(terminal: Terminal) -> None:
         time.sleep(0.02)
 
 
-def _left(run: Path) -> int:
+def left_behind(run: Path) -> int:
     """How many processes are still there after the patience, viewers that took the run's name included; ends them."""
     deadline = time.monotonic() + PATIENCE
     while (found := concerned(run)) and time.monotonic() < deadline:

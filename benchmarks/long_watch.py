@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import signal
 import statistics
@@ -22,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.kills import SIGNALS, concerned, is_unreadable, see_out
+from benchmarks.kills import SIGNALS, is_unreadable, left_behind, see_out
 from gradtui.stream.events import Frame
 from gradtui.stream.follower import read_all
 from tests.command import COMMAND, environment
@@ -133,7 +132,8 @@ def follow(loop: subprocess.Popen[str], run: Path, minutes: float, viewers: int,
     assert loop.stdout is not None
     told = json.loads(loop.stdout.read())
     unreadable += is_unreadable(run)
-    left = [pid for pid in concerned(run) if pid != loop.pid]
+    loop.wait()
+    left = left_behind(run)
     return show(told, memory, sizes, int(CAP_A_MINUTE * minutes), run, drew, unreadable, left)
 
 
@@ -152,7 +152,7 @@ def show(
     run: Path,
     drew: int,
     unreadable: int,
-    left: list[int],
+    left: int,
 ) -> int:
     frames = [event for event in read_all(run / "events.jsonl") if isinstance(event, Frame)]
     shares = [frame.metrics["watch_share"] for frame in frames[10:]]
@@ -167,13 +167,11 @@ def show(
         "recording, bytes: largest seen / cap": f"{max(sizes)} / {cap}",
         "frames kept, newest step": f"{len(frames)}, {frames[-1].step}",
         "viewers that drew, of those attached and killed": f"{drew} of {len(memory) - 1}",
-        "processes left": str(len(left)),
+        "processes left": str(left),
         "unreadable recordings": str(unreadable),
     }
     for what, value in lines.items():
         print(f"{what:<52} {value}")
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
     return int(bool(left or unreadable or max(sizes) > cap * 1.05))
 
 
