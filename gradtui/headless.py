@@ -239,7 +239,7 @@ def _crashed(state: RunState) -> bool:
 
 def _cause(state: RunState, returncode: int | None) -> str:
     if state.end and _crashed(state):
-        return f"the trainer crashed: {state.end.error}"
+        return f"the trainer {'could not begin' if state.hello is None else 'crashed'}: {state.end.error}"
     if returncode is None:
         return "the trainer is gone and said no reason"
     if returncode < 0:

@@ -310,7 +310,7 @@ def test_a_setting_that_cures_it_exits_0_and_the_text_sums_up(state: Path, tmp_p
 def test_cuda_where_there_is_none_is_a_clear_error(state: Path) -> None:
     result = gradtui(state, "run", "deep-sigmoid", "--headless", "--device", "cuda", CUDA_VISIBLE_DEVICES="")
     assert result.returncode == 2
-    assert "device is cuda" in result.stderr
+    assert "the trainer could not begin: device is cuda" in result.stderr
     assert "Traceback" not in result.stderr + result.stdout
 
 

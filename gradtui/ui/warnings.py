@@ -25,9 +25,9 @@ def flags(warnings: Mapping[str, Warning]) -> dict[str, str]:
 
 
 def worst_first(warnings: Mapping[str, Warning]) -> list[Warning]:
-    """The open warnings, the most severe first and of those the newest."""
+    """The open warnings, the most severe first; of those a plateau last, since it only follows, and otherwise the newest first."""
     newest_first = reversed(list(warnings.values()))
-    return sorted(newest_first, key=lambda warning: -SEVERITIES.index(warning.severity))
+    return sorted(newest_first, key=lambda warning: (-SEVERITIES.index(warning.severity), warning.code == "plateau"))
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ def test_the_worst_comes_first_and_of_those_the_newest() -> None:
     old, new, worst = warning(), warning("saturated"), warning("exploding", "critical")
     found = warnings.worst_first({w.code: w for w in (old, worst, new)})
     assert [w.code for w in found] == ["exploding", "saturated", "vanishing"]
+    found = warnings.worst_first({w.code: w for w in (old, warning("plateau"))})
+    assert [w.code for w in found] == ["vanishing", "plateau"]
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
