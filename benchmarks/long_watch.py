@@ -155,7 +155,7 @@ def show(
     left: int,
 ) -> int:
     frames = [event for event in read_all(run / "events.jsonl") if isinstance(event, Frame)]
-    shares = [frame.metrics["watch_share"] for frame in frames[10:]]
+    shares = [frame.metrics["watch_share"] for frame in frames[len(frames) // 5 :]]
     warm = len(memory) // 5
     lines = {
         "steps of each": str(TURN * len(told["bare"]["cpu"])),
