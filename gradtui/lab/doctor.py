@@ -147,6 +147,8 @@ def examine(workers: Does, patient: Patient, plan: Plan, directory: Path) -> Dia
     sick = [warning for warning in found.open if warning.severity in DISEASES]
     if not sick and until is None:
         return None
+    if not sick and plan.start is None and patient.illness is not None:
+        sick = [patient.illness]  # its frames fell on other steps, and showed it sooner
     seeds = list(range(patient.seed, patient.seed + plan.seeds))
     find(seeds[1:], found.step, _at_once(found.device))
     suggested: list[Fix] = [{suggestion.toggle: suggestion.value} for warning in sick for suggestion in warning.try_]

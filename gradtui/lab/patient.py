@@ -38,9 +38,14 @@ class Patient(Struct, frozen=True, kw_only=True):
     schedule: list[Scheduled] = []
     """What came into force later; only what acts while it trains."""
     seed: int = 0
-    ill_from: int | None = None
-    """The step of the frame that opened the warning, where a recording tells."""
+    illness: Warning | None = None
+    """The warning as it opened, where a recording tells."""
     recorded: bool = False
+
+    @property
+    def ill_from(self) -> int | None:
+        """The step of the frame that opened the warning."""
+        return None if self.illness is None else self.illness.step
 
 
 def admit(name: str) -> Patient:
@@ -80,7 +85,7 @@ def _from_recording(run: RunDirectory) -> Patient:
         settings=toggles.initial(scenario),
         schedule=[_scheduled(event) for event in events if isinstance(event, Applied) and _acted(event)],
         seed=hello.seed,
-        ill_from=_ill_from(events),
+        illness=_illness(events),
         recorded=True,
     )
 
@@ -101,16 +106,16 @@ def _scheduled(applied: Applied) -> Scheduled:
     return Scheduled(applied.step, applied.toggle, applied.value)
 
 
-def _ill_from(events: Iterable[Event]) -> int | None:
-    """The step at which the oldest illness that is still there began; of those that are over, if none is."""
+def _illness(events: Iterable[Event]) -> Warning | None:
+    """The oldest illness that is still there, as it began; of those that are over, if none is."""
     state = RunState()
-    began: dict[str, int] = {}
+    began: dict[str, Warning] = {}
     for event in events:
         for edge in state.apply(event):
             if ill(edge):
-                began.setdefault(edge.code, edge.step)
-    now = [step for code, step in began.items() if code in state.open and ill(state.open[code])]
-    return min(now or began.values(), default=None)
+                began.setdefault(edge.code, edge)
+    now = [edge for code, edge in began.items() if code in state.open and ill(state.open[code])]
+    return min(now or began.values(), key=lambda edge: edge.step, default=None)
 
 
 def ill(warning: Warning) -> bool:

@@ -32,6 +32,9 @@ LONGEST = 1 << 20
 """Bytes of one line."""
 FIX_WIDTH = 37
 
+_MEASURED = {"loss": "Accuracy, or else the loss", "sw1": "How far the points are off"}
+"""What the numbers are, by the diagnosis's `outcome`."""
+
 
 def device_of(hello: Hello | None) -> str:
     """The run's own device, as `--device` names it; `auto` for a recording from a machine whose GPU is not this one's."""
@@ -47,6 +50,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.heading = "training it up to its warning …"
+        self._meaning = ""
         self._trials = self._done = 0
         self._by_fix: dict[str, dict[str, dict[str, Any]]] = {}
         self._fixes: dict[str, Fix] = {}
@@ -59,6 +63,9 @@ class Findings:
                 codes = ", ".join(warning["code"] for warning in line["warnings"])
                 self._trials = line["trials"]
                 self.heading = f"{codes or 'no warning'} at step {line['step']}"
+                self._meaning = (
+                    f"  rescue: in force from step {line['step']} on; prevent: from the first step. {_MEASURED[line['outcome']]}"
+                )
             case "trial":
                 self._done += 1
                 name = json.dumps(line["fix"])
@@ -80,7 +87,10 @@ class Findings:
 
     def rows(self, cursor: int) -> list[Row]:
         """The table; the row under the cursor stands out."""
-        found: list[Row] = [((f"  {'':<{FIX_WIDTH}} {'rescue':>9} {'prevent':>9}  still open after the rescue", "muted"),)]
+        found: list[Row] = [
+            ((self._meaning, "muted"),),
+            ((f"  {'':<{FIX_WIDTH}} {'rescue':>9} {'prevent':>9}  still open after the rescue", "muted"),),
+        ]
         for place, name in enumerate(self._order()):
             tried = self._by_fix[name]
             text = inert(" ".join(setting(key, value) for key, value in self._fixes[name].items())) or "nothing"

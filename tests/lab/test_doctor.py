@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from gradtui.diagnose import warnings
 from gradtui.lab import doctor, toggles, trial
 from gradtui.lab.devices import choose_device, device_name
 from gradtui.lab.doctor import Diagnosis, Find, Found, Plan, Task, Trial, Try
@@ -332,6 +333,16 @@ def test_every_task_carries_the_device_and_one_gpu_is_shared_by_a_few(tmp_path: 
     list(doctor.treat(asked, who, plan, diagnosis, tmp_path))
     assert {task.device for task in asked.tasks} == {"auto"}
     assert asked.at_most == [1, at_most, at_most]
+
+
+def test_the_illness_that_a_recording_showed_is_named_though_the_doctors_own_frames_do_not_show_it(tmp_path: Path) -> None:
+    tries = [warnings.Try(toggle="batch_norm", value="on", why="")]
+    evidence = warnings.Evidence(brief="", sentence="")
+    seen = warnings.Warning(code="vanishing", state="opened", step=8, severity="warning", layers=[], evidence=evidence, try_=tries)
+    who = msgspec.structs.replace(patient(), recorded=True, illness=seen)
+    diagnosis = doctor.examine(Asked("cpu"), who, Plan(seeds=1, steps=3, start=None), tmp_path)
+    assert diagnosis is not None
+    assert (diagnosis.warnings, diagnosis.fixes[0]) == ([seen], {"batch_norm": "on"})
 
 
 def test_what_a_recording_did_after_the_warning_is_not_done_again(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def scored(accuracy: float, loss: float | str, **fix: Any) -> dict[str, Any]:
     return trial("rescue", loss, **fix) | {"metrics": {"accuracy": accuracy}}
 
 
-DIAGNOSIS: dict[str, Any] = {"type": "diagnosis", "step": 41, "warnings": [{"code": "vanishing"}], "trials": 10}
+DIAGNOSIS: dict[str, Any] = {"type": "diagnosis", "step": 41, "warnings": [{"code": "vanishing"}], "trials": 10, "outcome": "loss"}
 TRIALS = [
     trial("rescue", 2.3, ["vanishing"]),
     trial("rescue", 0.5, batch_norm="on"),
@@ -59,17 +59,18 @@ def test_fixes_are_in_order_as_they_come_in() -> None:
     assert findings.heading == "vanishing at step 41"
     assert findings.progress == "6 of 10 trials"
     rows = texts(findings)
-    assert rows[1].split() == ["›", "clip=norm", "0.1", "…", "–"]
-    assert rows[2].split() == ["batch_norm=on", "0.5", "0.25", "–"]
-    assert rows[3].split() == ["nothing", "2.3", "…", "vanishing"]
-    assert rows[4].split() == ["lr=0.2", "nan", "…", "non-finite"]
-    assert rows[5].split() == ["skip=plain", "–", "…", "no", "\\x1b[31mway"]
+    assert rows[0].strip().startswith("rescue: in force from step 41 on; prevent: from the first step.")
+    assert rows[2].split() == ["›", "clip=norm", "0.1", "…", "–"]
+    assert rows[3].split() == ["batch_norm=on", "0.5", "0.25", "–"]
+    assert rows[4].split() == ["nothing", "2.3", "…", "vanishing"]
+    assert rows[5].split() == ["lr=0.2", "nan", "…", "non-finite"]
+    assert rows[6].split() == ["skip=plain", "–", "…", "no", "\\x1b[31mway"]
 
 
 def test_the_accuracy_is_shown_and_decides_where_it_is_measured() -> None:
     findings = said(DIAGNOSIS, scored(0.1, 2.3), scored(0.5, 1.9, clip="norm"), scored(0.4, 1.2, lr=0.2), scored(0.9, "nan", skip="plain"))
     assert findings.fixes == [{"clip": "norm"}, {"lr": 0.2}, {}, {"skip": "plain"}]
-    assert [row.split()[-3] for row in texts(findings)[1:]] == ["50.0%", "40.0%", "10.0%", "nan"]
+    assert [row.split()[-3] for row in texts(findings)[2:]] == ["50.0%", "40.0%", "10.0%", "nan"]
 
 
 def test_the_doctors_own_ranking_has_the_last_word() -> None:
