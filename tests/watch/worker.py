@@ -26,6 +26,15 @@ def batch(step: int, rank: int) -> Tensor:
     return torch.randn(4, 6, generator=torch.Generator().manual_seed(10 * step + rank)) * (1 + 2 * rank)
 
 
+def in_step(rank: int, step: int) -> None:
+    """Rank 0 is never ahead of what rank 1 has done. Not by a collective, which the death of rank 1 would break."""
+    store = dist.distributed_c10d._get_default_store()
+    if rank == 1:
+        store.set(f"step/{step}", "")
+    else:
+        store.wait([f"step/{step}"])
+
+
 def main(how: str, path: str) -> None:
     dist.init_process_group("gloo")
     rank, model = dist.get_rank(), network()
@@ -46,6 +55,8 @@ def main(how: str, path: str) -> None:
         for step in range(steps):
             if how == "by the clock":
                 time.sleep(0.01)
+            if how == "dies unnoticed" and step <= 2:
+                in_step(rank, step)
             if how.startswith("dies") and rank == 1 and step == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
             optimizer.zero_grad()
