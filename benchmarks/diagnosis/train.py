@@ -14,10 +14,10 @@ from benchmarks.diagnosis.published import PUBLISHED, Seen
 from benchmarks.diagnosis.verdict import Verdict
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import SEVERITIES
-from gradtui.lab import toggles
+from gradtui.lab.hello import hello
 from gradtui.lab.learner import Measured
 from gradtui.lab.session import Session
-from gradtui.stream.events import Event, Frame, Hello, decode, encode
+from gradtui.stream.events import Event, decode, encode
 
 EVERY = 5
 EVALUATE_EVERY = 25
@@ -27,15 +27,17 @@ def run(seed: int, recordings: Path | None) -> Verdict:
     """Train, record to `recordings` if given, judge and score the training that `seed` stands for."""
     torch.set_num_threads(1)
     scenario, settings = draw(seed)
-    session = Session(scenario, settings, seed, torch.device("cpu"))
-    events: list[Event] = [_hello(session, seed)]
+    device = torch.device("cpu")
+    session = Session(scenario, settings, seed, device)
+    about = {"model": scenario.model, "data": scenario.data, "options": dict(scenario.options)}
+    events: list[Event] = [hello(session, device, run=f"seed {seed}", scenario=about, seed=seed)]
     seen = []
     for step in range(scenario.steps):
         measured = session.take_step(measure=step % EVERY == 0 or step == scenario.steps - 1)
         if step % EVALUATE_EVERY == 0 or step == scenario.steps - 1:
             session.evaluate()
         if measured:
-            events.append(_frame(step, session, measured))
+            events.append(measured.frame(step, session.metrics))
             seen.append(_seen(step, session, measured))
     if recordings:
         with gzip.open(recordings / f"{seed:06d}.jsonl.gz", "wb") as file:
@@ -74,37 +76,6 @@ def rejudge(path: Path) -> tuple[dict[str, int], dict[str, int]]:
     """The verdicts of today's rules on a recording that is kept."""
     with gzip.open(path, "rb") as file:
         return judge([decode(line) for line in file])
-
-
-def _hello(session: Session, seed: int) -> Hello:
-    table = {"model": session.scenario.model, "data": session.scenario.data, "options": dict(session.scenario.options)}
-    offered = toggles.offered(session.scenario, session.settings)
-    return Hello(
-        run=f"seed {seed}",
-        scenario=table,
-        seed=seed,
-        device="cpu",
-        versions={},
-        pid=0,
-        host="",
-        started=0.0,
-        layers=session.layers,
-        toggles=offered,
-    )
-
-
-def _frame(step: int, session: Session, measured: Measured) -> Frame:
-    return Frame(
-        step=step,
-        time=0.0,
-        loss=measured.loss,
-        metrics=session.metrics,
-        lr=measured.lr,
-        steps_per_second=None,
-        total_norm=measured.total_norm,
-        clipped_norm=measured.clipped_norm,
-        **measured.layers,
-    )
 
 
 @torch.no_grad()

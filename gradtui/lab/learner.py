@@ -17,7 +17,7 @@ from gradtui.lab import optimizers, precision, surgery
 from gradtui.lab.learner_state import LearnerState, copied, put_tensors, tensors
 from gradtui.lab.models import parts
 from gradtui.probe import Probe
-from gradtui.stream.events import Numbers, Value
+from gradtui.stream.events import Frame, Numbers, Value
 
 if TYPE_CHECKING:
     from gradtui.lab.models.rnn import RNN
@@ -36,6 +36,20 @@ class Measured:
     lr: float
     """The learning rate of this update, warm-up included."""
     layers: dict[str, Numbers]
+
+    def frame(self, step: int, metrics: Mapping[str, float], time: float = 0.0, steps_per_second: float | None = None) -> Frame:
+        """The event that tells of it; `time` in seconds since the training began."""
+        return Frame(
+            step=step,
+            time=time,
+            loss=self.loss,
+            metrics=dict(metrics),
+            lr=self.lr,
+            steps_per_second=steps_per_second,
+            total_norm=self.total_norm,
+            clipped_norm=self.clipped_norm,
+            **self.layers,
+        )
 
 
 class Learner:

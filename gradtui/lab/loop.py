@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import socket
 import sys
 import threading
 import time
@@ -13,15 +10,15 @@ from collections.abc import Callable
 import msgspec
 import torch
 
-from gradtui import __version__
-from gradtui.lab import families, toggles
-from gradtui.lab.devices import choose_device, device_name
+from gradtui.lab import families
+from gradtui.lab.devices import choose_device
 from gradtui.lab.errors import SettingError
+from gradtui.lab.hello import hello
 from gradtui.lab.learner import Measured
 from gradtui.lab.sessions import Training, begin
 from gradtui.lab.spec import Spec
 from gradtui.stream.commands import Command, CommandError, CommandReader
-from gradtui.stream.events import Applied, End, Frame, Hello, Value
+from gradtui.stream.events import Applied, End, Hello, Value
 from gradtui.stream.writer import EventWriter
 
 EVALUATE_EVERY = 50
@@ -84,17 +81,13 @@ class Loop:
         sys.stderr.flush()
 
     def _hello(self) -> Hello:
-        return Hello(
+        return hello(
+            self._session,
+            self._device,
             run=self._spec.name,
             scenario=describe(self._spec, self._session),
             seed=self._spec.seed,
-            device=device_name(self._device),
-            versions={"gradtui": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
-            pid=os.getpid(),
-            host=socket.gethostname(),
             started=time.time(),
-            layers=self._session.layers,
-            toggles=toggles.offered(self._spec.scenario, self._session.settings),
             steps=self._spec.steps,
             attempt=self._attempt,
         )
@@ -171,19 +164,8 @@ class Loop:
         now = time.monotonic()
         rate = (step - self._frame_step) / (now - self._frame_time) if now > self._frame_time else None
         self._frame_time, self._frame_step = now, step
-        self._writer.append(
-            Frame(
-                step=step,
-                time=round(now - self._started, 4),
-                loss=measured.loss,
-                metrics=self._session.metrics,
-                lr=measured.lr,
-                steps_per_second=round(rate, 2) if rate is not None else None,
-                total_norm=measured.total_norm,
-                clipped_norm=measured.clipped_norm,
-                **measured.layers,
-            )
-        )
+        pace = round(rate, 2) if rate is not None else None
+        self._writer.append(measured.frame(step, self._session.metrics, round(now - self._started, 4), pace))
 
     def _keep_pace(self) -> None:
         """Hold the steps a second that the toggle `pace` asks for, obeying commands meanwhile."""

@@ -8,9 +8,6 @@ the same batches, whatever the fix.
 from __future__ import annotations
 
 import math
-import os
-import platform
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,17 +16,17 @@ from statistics import fmean
 
 import torch
 
-from gradtui import __version__
 from gradtui.diagnose import profile
 from gradtui.diagnose.state import RunState
-from gradtui.lab import checkpoint, toggles
+from gradtui.lab import checkpoint
 from gradtui.lab.checkpoint import Checkpoint
 from gradtui.lab.devices import choose_device, device_name
 from gradtui.lab.doctor import Find, Found, Task, Trial, Try
+from gradtui.lab.hello import hello
 from gradtui.lab.learner import Measured
 from gradtui.lab.patient import DISEASES, Patient
 from gradtui.lab.sessions import Training, begin
-from gradtui.stream.events import Applied, Event, Frame, Hello
+from gradtui.stream.events import Applied, Event, Hello
 
 LAST = 20
 """Steps at a trial's end whose mean loss it is judged by: one batch is noise."""
@@ -73,7 +70,7 @@ class Course:
         due = step % self._every == 0
         measured = self.session.take_step(measure=measure or due)
         if due and measured:
-            self._read(_frame(step, measured))
+            self._read(measured.frame(step, {}))
         return measured
 
     @property
@@ -172,29 +169,4 @@ def _span(session: Training, measured: Measured) -> float | None:
 
 
 def _hello(patient: Patient, session: Training, seed: int) -> Hello:
-    return Hello(
-        run=patient.name,
-        scenario={"name": patient.scenario.name},
-        seed=seed,
-        device=device_name(session.learners[0].device),
-        versions={"gradtui": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
-        pid=os.getpid(),
-        host=socket.gethostname(),
-        started=0.0,
-        layers=session.layers,
-        toggles=toggles.offered(patient.scenario, session.settings),
-    )
-
-
-def _frame(step: int, measured: Measured) -> Frame:
-    return Frame(
-        step=step,
-        time=0.0,
-        loss=measured.loss,
-        metrics={},
-        lr=measured.lr,
-        steps_per_second=None,
-        total_norm=measured.total_norm,
-        clipped_norm=measured.clipped_norm,
-        **measured.layers,
-    )
+    return hello(session, session.learners[0].device, run=patient.name, scenario={"name": patient.scenario.name}, seed=seed)

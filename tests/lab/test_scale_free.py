@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+import torch
 
 from gradtui.diagnose.state import RunState
 from gradtui.lab import scenario as scenarios
 from gradtui.lab import toggles
-from gradtui.stream.events import Frame, Hello
+from gradtui.lab.hello import hello
 from tests.lab.trainings import begin
 
 Edge = tuple[int, str, str, str, tuple[str, ...]]
@@ -20,28 +21,14 @@ def edges(name: str, factor: float, steps: int) -> list[Edge]:
     scaled = msgspec.structs.replace(scenario, options={**scenario.options, "loss_factor": factor})
     lr = float(toggles.initial(scenario)["lr"])
     session = begin(scaled, lr=lr / factor)
-    hello = Hello(
-        run="r",
-        scenario={"model": scaled.model, "data": scaled.data, "options": dict(scaled.options)},
-        seed=0,
-        device="cpu",
-        versions={},
-        pid=0,
-        host="",
-        started=0.0,
-        layers=session.layers,
-        toggles=toggles.offered(scaled, session.settings),
-    )
+    about = {"model": scaled.model, "data": scaled.data, "options": dict(scaled.options)}
     state = RunState()
-    state.apply(hello)
+    state.apply(hello(session, torch.device("cpu"), run="r", scenario=about, seed=0))
     found: list[Edge] = []
     for step in range(steps):
         measured = session.take_step(measure=step % 5 == 0)
         if measured:
-            norms = {"total_norm": measured.total_norm, "clipped_norm": measured.clipped_norm}
-            numbers = {"step": step, "time": 0.0, "loss": measured.loss, "lr": measured.lr}
-            frame = msgspec.convert(numbers | norms | measured.layers, Frame)
-            found += [(w.step, w.code, w.state, w.severity, tuple(w.layers)) for w in state.apply(frame)]
+            found += [(w.step, w.code, w.state, w.severity, tuple(w.layers)) for w in state.apply(measured.frame(step, {}))]
     return found
 
 
