@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -16,6 +16,7 @@ from gradtui.stream.commands import Command
 from gradtui.stream.events import Event
 from gradtui.stream.run_directory import RunDirectory
 from gradtui.ui.app import GradApp, Outcome, Watched
+from gradtui.ui.bars import LayerBars
 from gradtui.ui.feed import Feed
 from gradtui.ui.run_screen import RunScreen
 from gradtui.ui.shot import screen_text
@@ -92,6 +93,20 @@ async def showing(
             shown = Showing(app, pilot, run)
             await shown.settle()
             yield shown
+
+
+@contextmanager
+def drawing() -> Iterator[set[int]]:
+    """The rows of the bars that are drawn meanwhile."""
+    drawn: set[int] = set()
+    original = LayerBars._draw_bar
+
+    def draw(bars: LayerBars, y: int) -> tuple[str, str]:
+        drawn.add(y)
+        return original(bars, y)
+
+    with patch.object(LayerBars, "_draw_bar", draw):
+        yield drawn
 
 
 def check_golden(name: str, text: str) -> None:

@@ -13,7 +13,7 @@ from gradtui.ui.arrange import Arrangement, Entry, Trouble, opened_to_fit, troub
 from gradtui.ui.bars import LayerBars
 from gradtui.ui.scale import Axis
 from tests.ui import recordings as rec
-from tests.ui.screens import check_golden, showing
+from tests.ui.screens import check_golden, drawing, showing
 
 PARTS = ("ln_1", "attn.q", "attn.k", "attn.v", "attn.out", "ln_2", "mlp.up", "mlp.down")
 
@@ -147,16 +147,9 @@ async def test_the_rows_swap_when_a_warning_comes_and_else_only_now_and_then(tmp
         assert s.text().splitlines()[3].startswith("  hidden.1")
 
 
-async def test_a_thousand_layers_draw_only_the_rows_in_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_thousand_layers_draw_only_the_rows_in_view(tmp_path: Path) -> None:
     async with showing(tmp_path, large()) as s:
         await s.press("b", "down", "down", "enter")
-        drawn: set[int] = set()
-        original = LayerBars._draw_bar
-
-        def draw(bars: LayerBars, y: int) -> tuple[str, str]:
-            drawn.add(y)
-            return original(bars, y)
-
-        monkeypatch.setattr(LayerBars, "_draw_bar", draw)
-        await s.append(rec.frame(1, rec.wobbling(1002, 1)))
-        assert 20 < len(drawn) < 45
+        with drawing() as drawn:
+            await s.append(rec.frame(1, rec.wobbling(1002, 1)))
+            assert 20 < len(drawn) < 45

@@ -15,7 +15,7 @@ from gradtui.ui.bars import LayerBars
 from gradtui.ui.columns import Column
 from gradtui.ui.lines import Lines, text_of
 from tests.ui import recordings as rec
-from tests.ui.screens import Process, check_golden, showing
+from tests.ui.screens import Process, check_golden, drawing, showing
 from tests.ui.test_theory import deep_sigmoid
 
 SIZES = [(120, 40), (80, 24), (40, 12)]
@@ -218,24 +218,17 @@ async def test_names_and_prints_are_inert(tmp_path: Path) -> None:
                 assert "[bold]x" in text
 
 
-async def test_a_thousand_layers_draw_only_what_is_in_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_thousand_layers_draw_only_what_is_in_view(tmp_path: Path) -> None:
     async with showing(tmp_path, [rec.hello(rec.layers(1000)), rec.frame(0, rec.wobbling(1000, 0))]) as s:
-        drawn: set[int] = set()
-        original = LayerBars._draw_bar
-
-        def draw(bars: LayerBars, y: int) -> tuple[str, str]:
-            drawn.add(y)
-            return original(bars, y)
-
-        monkeypatch.setattr(LayerBars, "_draw_bar", draw)
-        await s.append(rec.frame(1, rec.wobbling(1000, 1)))
-        assert 20 < len(drawn) < 45
-        drawn.clear()
-        await s.press("G")
-        await s.append(rec.frame(2, rec.wobbling(1000, 2)))
-        assert "readout" in s.text()
-        assert max(drawn) == 999
-        assert len(drawn) < 90
+        with drawing() as drawn:
+            await s.append(rec.frame(1, rec.wobbling(1000, 1)))
+            assert 20 < len(drawn) < 45
+            drawn.clear()
+            await s.press("G")
+            await s.append(rec.frame(2, rec.wobbling(1000, 2)))
+            assert "readout" in s.text()
+            assert max(drawn) == 999
+            assert len(drawn) < 90
 
 
 async def test_only_what_changed_is_repainted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
