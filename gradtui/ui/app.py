@@ -237,7 +237,7 @@ class GradApp(App[Outcome]):
                 title = f"{binding.description} ({help.key_names(binding)})"
                 yield SystemCommand(title, tooltip, partial(self.run_action, binding.action, node))
         shown = self.run_screen
-        if shown and shown is screen and shown.feed.state.hello:
+        if shown and shown is screen and shown.changeable and shown.feed.state.hello:
             for toggle in shown.feed.state.hello.toggles:
                 change = partial(shown.change, toggle.key, 1)
                 label = inert(toggle.label).replace("[", "(")  # the palette reads markup

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import on
+from textual.binding import ActiveBinding
 from textual.screen import Screen
 
 from gradtui.diagnose.words import inert
@@ -19,6 +20,8 @@ from gradtui.ui.prompt import Prompt
 from gradtui.ui.scale import setting
 from gradtui.ui.toggles import TogglesPanel
 from gradtui.ui.watched import Restart
+
+OVER = "the run is over: no toggle acts on it any more"
 
 
 class Changing(Screen[None]):
@@ -38,6 +41,17 @@ class Changing(Screen[None]):
     def tell(self, text: str, severity: str = "warning") -> None:
         """Say something in passing."""
         self.notify(text, severity="warning" if severity == "warning" else "information", markup=False)
+
+    @property
+    def changeable(self) -> bool:
+        """Toggles still act: on the trainer, or on the one that `r` starts after it."""
+        return not self.life.over or self._restart is not None
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """What the footer and the palette offer: nothing that cannot be done any more, though its key still says why."""
+        barred = {*(("pause", "step") if self.life.over else ()), *(() if self.changeable else ("restart",))}
+        return {key: active for key, active in super().active_bindings.items() if active.binding.action not in barred}
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "press":
@@ -77,7 +91,9 @@ class Changing(Screen[None]):
 
     def _change(self, toggle: Toggle, direction: int, *, scale: bool) -> None:
         now = self.controls.pending.get(toggle.key, self.feed.state.settings.get(toggle.key, toggle.value))
-        if not toggle.applies:
+        if not self.changeable:
+            self.tell(OVER)
+        elif not toggle.applies:
             self.tell(f"{inert(toggle.label)} does not apply: {inert(toggle.reason)}")
         elif toggle.choices:
             self._set(toggle, toggles.following(toggle, now, direction))
@@ -99,10 +115,10 @@ class Changing(Screen[None]):
         self.app.push_screen(Prompt(f"{inert(toggle.label)}: a number, then enter", setting(now), check=check), answered)
 
     def _set(self, toggle: Toggle, value: Value) -> None:
+        if not self.changeable:  # it may have ended while a number was typed
+            self.tell(OVER)
+            return
         if self.life.over:
-            if self._restart is None:
-                self.tell("the run is over: no toggle acts on it any more")
-                return
             self.controls.plan(toggle.key, value)
         elif problem := self.controls.set(toggle.key, value):
             self.tell(problem)

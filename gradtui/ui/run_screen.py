@@ -129,9 +129,12 @@ class RunScreen(Changing):
         news = self.feed.poll()
         news.count += self._beside.look() if self._beside else 0
         self.looks += 1
-        self.life = self.living()
+        before, self.life = self.life, self.living()
         if news.hello:
             self._begin()
+        elif before.over != self.life.over:
+            self._entitle()
+            self.refresh_bindings()
         for applied in news.applied:
             text, severity = self.controls.answer(applied)
             if text and self._caught_up:
@@ -250,11 +253,6 @@ class RunScreen(Changing):
     def training(self) -> bool:
         """A trainer that this viewer started is at work."""
         return self.watched.trainer is not None and self.watched.trainer.alive and not self.life.over
-
-    @property
-    def changeable(self) -> bool:
-        """Toggles still act: on the trainer, or on the one that `r` starts after it."""
-        return not self.life.over or self._restart is not None
 
     def action_pause(self) -> None:
         self._do("resume" if self.feed.state.paused else "pause")

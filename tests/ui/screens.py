@@ -20,6 +20,7 @@ from gradtui.ui.bars import LayerBars
 from gradtui.ui.feed import Feed
 from gradtui.ui.run_screen import RunScreen
 from gradtui.ui.shot import screen_text
+from gradtui.ui.watched import Restart
 from tests.ui import recordings as rec
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -84,9 +85,10 @@ async def showing(
     process: Process | None = None,
     ascii: bool = False,
     remarks: tuple[tuple[int, str], ...] = (),
+    restart: Restart | None = None,
 ) -> AsyncIterator[Showing]:
     run = rec.write(place, events)
-    app = GradApp(Watched(run, process, remarks), ascii=ascii)
+    app = GradApp(Watched(run, process, remarks), restart=restart, ascii=ascii)
     with patch.object(Feed, "silent_for", 0.0):  # a slow machine is no silent trainer
         async with app.run_test(size=size, notifications=True) as pilot:
             await pilot.pause()

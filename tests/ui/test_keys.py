@@ -285,6 +285,45 @@ async def test_a_crash_of_an_attached_run_offers_no_key_that_does_nothing(tmp_pa
         assert s.commands() == []
 
 
+async def test_attached_to_a_run_that_is_over_nothing_is_offered_that_cannot_be_done(tmp_path: Path) -> None:
+    def footer() -> str:
+        return s.text().splitlines()[-1]
+
+    async with showing(tmp_path, OPENING) as s:
+        assert "Pause" in footer()
+        assert "press the key" in s.text()
+        await s.append(End(reason="finished", step=9))
+        assert "Measure" in footer()
+        assert not any(word in footer() for word in ("Pause", "Step", "Restart"))
+        assert "as they stood" in s.text()
+        titles = [command.title for command in s.app.get_system_commands(s.app.screen)]
+        assert not any(title.startswith(("Pause", "Step", "Restart", "Toggle")) for title in titles)
+        await s.press("full_stop", "e")
+        assert not isinstance(s.app.screen, Prompt)
+        told = [notification.message for notification in s.app._notifications]
+        assert told == ["the run is over", "the run is over: no toggle acts on it any more"]
+        assert s.commands() == []
+
+
+async def test_a_run_that_ends_while_a_number_is_typed_says_that_it_is_too_late(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING) as s:
+        await s.press("e")
+        assert isinstance(s.app.screen, Prompt)
+        await s.append(End(reason="finished", step=9))
+        await s.press("enter")
+        assert "no toggle acts on it any more" in s.text()
+        assert s.commands() == []
+
+
+async def test_a_run_of_ones_own_that_is_over_offers_only_to_begin_again(tmp_path: Path) -> None:
+    ended = [*OPENING, End(reason="finished", step=9)]
+    async with showing(tmp_path, ended, process=Process(0), restart=lambda run, settings: Process()) as s:
+        footer = s.text().splitlines()[-1]
+        assert "Restart" in footer
+        assert not any(word in footer for word in ("Pause", "Step"))
+        assert "Toggle batch norm" in [command.title for command in s.app.get_system_commands(s.app.screen)]
+
+
 async def test_leaving_a_finished_run_does_not_ask(tmp_path: Path) -> None:
     async with showing(tmp_path, [*OPENING, End(reason="finished", step=9)], process=Process(0)) as s:
         assert "DONE" in s.text()
