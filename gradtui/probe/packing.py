@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor
@@ -21,15 +22,26 @@ BLOCK = 65_536
 
 
 @dataclass(frozen=True)
-class _Block:
+class _Run:
+    """Tensors next to each other that are alike and fill their rows: one call copies them all, several times as fast as one by one."""
+
     first: int
     last: int
     """The tensors `first` to `last` - 1 of the list."""
+    place: Tensor
+    """View of the matrix where they go, stacked."""
+
+
+@dataclass(frozen=True)
+class _Block:
     rows: slice
     """Its rows among those of all blocks."""
     matrix: Tensor
+    runs: list[_Run]
+    others: list[int]
+    """Tensors of the list that are in no run."""
     places: list[Tensor]
-    """Views of the matrix where the tensors go, then those that have to be zero."""
+    """Views of the matrix where the others go, then those that have to be zero."""
     zeros: list[Tensor]
 
 
@@ -52,7 +64,10 @@ class Packing:
     def blocks(self, tensors: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor]]:
         """Block by block: which rows, and they themselves, (rows, WIDTH); free to be written to, and overwritten by the next block."""
         for block in self._blocks:
-            torch._foreach_copy_(block.places, [*tensors[block.first : block.last], *block.zeros])
+            for run in block.runs:
+                torch.stack(tensors[run.first : run.last], out=run.place)  # type: ignore[arg-type]
+            if block.places:
+                torch._foreach_copy_(block.places, [*[tensors[index] for index in block.others], *block.zeros])
             yield block.rows, block.matrix
 
     def map(self, tensors: Sequence[Tensor], reduce: Callable[[Tensor], Tensor]) -> Tensor:
@@ -91,13 +106,28 @@ def _spans(counts: Sequence[int], most: int) -> list[tuple[int, int]]:
 
 def _lay_out(tensors: Sequence[Tensor], counts: Sequence[int], first: int, last: int, rows: slice, matrix: Tensor, zeros: bool) -> _Block:
     """`zeros`: other blocks use the same memory, so what fills up a row has to be made zero again."""
-    flat, start = matrix.view(-1), 0
+    flat = matrix.view(-1)
+    starts = [WIDTH * start for start in accumulate(counts[first:last], initial=0)]
+    runs: list[_Run] = []
+    others: list[int] = []
     places: list[Tensor] = []
     filling: list[Tensor] = []
-    for tensor, count in zip(tensors[first:last], counts[first:last], strict=True):
-        size, end = tensor.numel(), start + count * WIDTH
-        places.append(flat[start : start + size].view(tensor.shape))
-        if zeros and start + size < end:
-            filling.append(flat[start + size : end])
-        start = end
-    return _Block(first, last, rows, matrix, places + filling, [torch.zeros_like(view) for view in filling])
+    for begin, end in _alike(tensors, first, last):
+        shape, size, start = tensors[begin].shape, tensors[begin].numel(), starts[begin - first]
+        if end - begin > 1 and size % WIDTH == 0:
+            runs.append(_Run(begin, end, flat[start : start + (end - begin) * size].view(end - begin, *shape)))
+            continue
+        for index in range(begin, end):
+            start, stop = starts[index - first], starts[index - first + 1]
+            others.append(index)
+            places.append(flat[start : start + size].view(shape))
+            if zeros and start + size < stop:
+                filling.append(flat[start + size : stop])
+    return _Block(rows, matrix, runs, others, places + filling, [torch.zeros_like(view) for view in filling])
+
+
+def _alike(tensors: Sequence[Tensor], first: int, last: int) -> Iterator[tuple[int, int]]:
+    """The tensors `first` to `last` - 1 in runs of the same shape."""
+    for _, run in groupby(range(first, last), key=lambda index: tensors[index].shape):
+        found = list(run)
+        yield found[0], found[-1] + 1

@@ -55,7 +55,14 @@ def plan(tensors: Sequence[Tensor | None], pack: bool = True, block: int = BLOCK
             small = pack and tensor.device.type == "cpu" and tensor.numel() < PACKED_BELOW
             plain = tensor.layout == torch.strided and tensor.is_floating_point()
             together[tensor.device, tensor.dtype, small and plain].append(index)
+    for (_, _, packed), found in together.items():
+        if packed:
+            found.sort(key=lambda index: _shape(tensors[index]))  # tensors of one shape are packed together, by one call
     return [Batch(tuple(found), _pack(tensors, found, block) if packed else None) for (_, _, packed), found in together.items()]
+
+
+def _shape(tensor: Tensor | None) -> tuple[int, ...]:
+    return () if tensor is None else tuple(tensor.shape)
 
 
 def _pack(tensors: Sequence[Tensor | None], members: Sequence[int], block: int) -> Packing:

@@ -31,6 +31,10 @@ class Owner(Protocol):
 
     meter: Meter
 
+    @property
+    def quiet(self) -> bool:
+        """Whether it wants nothing of the next step, as far as is known now."""
+
     def guard(self, act: Callable[..., object], *args: object) -> None:
         """Call `act`; whatever it raises ends the watching, not the training."""
 
@@ -39,6 +43,9 @@ class Owner(Protocol):
 
     def stepped(self, clock: Clock, since: float) -> None:
         """The optimizer has made a step; what is spent on that is counted from the time `since`."""
+
+    def rested(self, clock: Clock, now: float) -> None:
+        """The optimizer has made a step of which nothing was wanted."""
 
     def step_begins(self, optimizer: Optimizer) -> None:
         """Before anything of the step, a closure's evaluation included."""
@@ -74,6 +81,8 @@ class Clock:
         self.armed = False
         self.scaler: torch.amp.GradScaler | None = None
         self._owner = owner
+        self._resting = False
+        """Whether nothing is wanted of the next step: it is counted, and nothing of it is looked at."""
         self._steps = self._norms_due = 0
         self._steps_before_scaler = 0
         self._measured = False
@@ -102,7 +111,7 @@ class Clock:
         """Make its next step a part of a frame. `local`: of several ranks, also this one's gradients before they are averaged, which
         only a hook on the parameters sees; it is gone after the step."""
         self.disarm()
-        self.armed, self.part = True, None
+        self.armed, self.part, self._resting = True, None, False
         self.probe.arm(forward)
         if local:
             own = [parameter for parameter in self.probe.parameters if parameter.requires_grad and not hasattr(parameter, "to_local")]
@@ -122,6 +131,8 @@ class Clock:
     # -- the optimizer's hooks --------------------------------------------------------------------------------------
 
     def _before(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        if self._resting:
+            return None
         closure = kwargs.get("closure") or next(iter(args[1:]), None)
         if not callable(closure):
             self._owner.guard(self._begin_and_measure)
@@ -147,16 +158,18 @@ class Clock:
         return watched
 
     def _after(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._owner.guard(self._finish)
+        self._owner.guard(self._rest if self._resting else self._finish)
 
     # -- what other parts of the loop do ----------------------------------------------------------------------------
 
     def clipping(self, gradients: Sequence[Tensor]) -> None:
-        self._owner.guard(self._before_clipping, gradients)
+        if not self._resting:
+            self._owner.guard(self._before_clipping, gradients)
 
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
         if optimizer is self.optimizer:
             self.scaler = scaler if scaler.is_enabled() else None
+            self._resting &= self.scaler is None
             self._steps_before_scaler = self._steps
 
     def scaler_stepped(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
@@ -258,6 +271,16 @@ class Clock:
         self._measured, self._clipped = False, None
         self._owner.stepped(self, started)
         self._owner.step_ended()
+        self._look_ahead()
+
+    def _rest(self) -> None:
+        self._steps += 1
+        self._owner.rested(self, self._owner.meter.step_taken(None))
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Most steps need nothing, and all that a hook does then is lost to the loop."""
+        self._resting = not self.armed and self._steps < self._norms_due and self.scaler is None and self._owner.quiet
 
     def _left_out(self) -> None:
         """The scaler found a gradient that was not finite: what it does about it is its own business, and no alarm."""

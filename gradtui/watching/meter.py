@@ -82,13 +82,13 @@ class Meter:
             self._spent_on_steps += seconds
             self._since_review += seconds
 
-    def step_taken(self, norms: float | None, framed: bool = False) -> None:
-        """A step has ended, with a frame or without; `norms`: seconds that its norms took, None when none were taken."""
+    def step_taken(self, norms: float | None, framed: bool = False) -> float:
+        """A step has ended, with a frame or without; `norms`: seconds that its norms took, None when none were taken. Returns the time."""
         now = self._clock()
         interval, self._stepped_at = now - self._stepped_at, now
         self._steps_since_frame += 1
         if framed:
-            return
+            return now
         self._intervals.append(interval)
         self._steps += 1
         if norms is not None:
@@ -96,6 +96,7 @@ class Meter:
             self._norms += 1
         if self._steps >= _REVIEW and self._norms:
             self._review()
+        return now
 
     def may_look(self, now: float) -> bool:
         """Whether a frame is due: its interval is over, and what the last one took is within the frames' part of the share by now."""

@@ -125,27 +125,44 @@ class Run:
         if self._recorder.pending:
             self._for_frames(self._recorder.write)
 
+    @property
+    def quiet(self) -> bool:
+        begun = self._hello is not None and not self._discovering_again
+        return begun and self._armed_at is None and self._control is None and not self._recorder.pending
+
+    def rested(self, clock: Clock, now: float) -> None:
+        self._count(clock)
+        if self._wants_frame(now):
+            self._arm(self.step + 1, self._forward)
+
     def stepped(self, clock: Clock, since: float) -> None:
-        if clock in self._in_step:
-            self.step += 1
-            self._in_step.clear()
-        self._in_step.add(clock)
-        clock.last_step = self.step
-        wanted, drafted = False, False
+        self._count(clock)
+        drafted = False
         if self._armed_at is not None:
             for other in self._clocks:
                 if other is not clock and other.armed:
                     other.probe.start_over_at_next_forward()
             if drafted := self._all_here():
                 self._draft()
-        if self._armed_at is None and self._hello is not None:
-            wanted = self._schedule.wants(self.step + 1, self.meter, since, self._started)
+        wanted = self._wants_frame(since)
         self.meter.spend(since)
         self.meter.in_frame = self._armed_at is not None
         if drafted and self.step == 0:
             self.meter.forgive()  # what it takes to begin
         if wanted:
             self._arm(self.step + 1, self._forward)
+
+    def _count(self, clock: Clock) -> None:
+        if clock in self._in_step:
+            self.step += 1
+            self._in_step.clear()
+        self._in_step.add(clock)
+        clock.last_step = self.step
+
+    def _wants_frame(self, now: float) -> bool:
+        """Whether the next step is a frame's."""
+        free = self._armed_at is None and self._hello is not None
+        return free and self._schedule.wants(self.step + 1, self.meter, now, self._started)
 
     def step_begins(self, optimizer: Optimizer) -> None:
         if self._control is not None:

@@ -1,0 +1,92 @@
+"""Most steps are only counted. What wakes a clock that rests: norms that are due, a frame, a scaler, a clipping that is to be seen."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import gradtui
+from gradtui.watching.meter import Meter
+from tests.watch.recordings import Recording
+
+A_REST = 3
+"""Looks at the time that a step takes of which nothing is wanted."""
+
+
+class Ticking:
+    """A clock that every look moves on by a tenth of a second: looking at anything is dear."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        self.time += 0.1
+        return self.time
+
+
+class Loop:
+    """A watched loop of one network or several, each with its optimizer, that clips."""
+
+    def __init__(self, directory: Path, networks: int = 1, interval: float = 1e6) -> None:
+        torch.manual_seed(0)
+        self.models = {f"network {index}": nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)) for index in range(networks)}
+        self.optimizers = [torch.optim.SGD(model.parameters(), 0.01) for model in self.models.values()]
+        self.run = gradtui.watch(self.models, self.optimizers, run_dir=directory)
+        self.clock = Ticking()
+        self.run.meter = Meter(0.1, interval, self.clock)
+        self.x = torch.randn(16, 4)
+
+    def step(self, factor: float = 1.0, pause: float = 0.0) -> int:
+        """Train one step, with a pause before its last update; returns how often the clock was looked at meanwhile."""
+        looks = self.clock.looks
+        for model, optimizer in zip(self.models.values(), self.optimizers, strict=True):
+            optimizer.zero_grad()
+            (factor * model(self.x).square().mean()).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            self.clock.time += pause if optimizer is self.optimizers[-1] else 0.0
+            optimizer.step()
+        self.clock.time += 1.0
+        return self.clock.looks - looks
+
+    def settle(self) -> None:
+        for _ in range(200):
+            self.step()
+        assert self.run.meter.stride > 4
+
+
+def test_a_step_of_which_nothing_is_wanted_is_only_counted_and_norms_are_taken_when_they_are_due(tmp_path: Path) -> None:
+    loop = Loop(tmp_path / "run")
+    loop.settle()
+    looks = [loop.step() for _ in range(10 * loop.run.meter.stride)]
+    measured = [index for index, count in enumerate(looks) if count > A_REST]
+    assert looks.count(A_REST) == len(looks) - len(measured)
+    assert {b - a for a, b in pairwise(measured)} <= {loop.run.meter.stride}
+    assert len(measured) >= 9
+    loop.run.close()
+    assert Recording(tmp_path / "run").end.step == 200 + len(looks) - 1
+
+
+@pytest.mark.parametrize("networks", [1, 2])
+def test_a_frame_that_falls_due_while_all_rest_is_made_whole(tmp_path: Path, networks: int) -> None:
+    loop = Loop(tmp_path / "run", networks)
+    loop.settle()
+    while loop.step() > A_REST * networks:
+        pass
+    loop.step(pause=1e7)  # of two, the first rests when the second finds that a frame is due
+    due = loop.run.step + 1
+    for factor in (1000.0, 1.0, 1.0):
+        loop.step(factor)
+    loop.run.close()
+    frame = next(frame for frame in Recording(tmp_path / "run").frames if frame.step >= due)
+    assert frame.step == due
+    assert None not in frame.delta_rms
+    assert len(frame.delta_rms) == 2 * networks
+    assert frame.total_norm is not None
+    assert frame.clipped_norm is not None
+    assert frame.total_norm > 10 > 0.11 > frame.clipped_norm, "clipping is seen again on the frame's own step"
