@@ -133,7 +133,7 @@ def replay(run: str, headless: bool, json: bool) -> int:
 )
 @_device_flag
 def doctor(patient: str, json: bool, seeds: int, steps: int, start: int | None, device: str) -> int:
-    """Try every fix of a sick training, and rank them by what they did."""
+    """Try every fix of a sick training, and rank them by what they did. Of a run that was restarted the last attempt is taken."""
     from gradtui import cli_doctor
 
     return cli_doctor.run(patient, json=json, seeds=seeds, steps=steps, start=start, device=device)

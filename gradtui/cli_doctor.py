@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from gradtui import exits
 from gradtui.diagnose.words import inert, setting, short
@@ -26,13 +27,20 @@ from gradtui.stream.events import encode
 NOTHING = "nothing"
 
 
+class Examined(Diagnosis, frozen=True, kw_only=True, tag="diagnosis"):
+    """The diagnosis as it is printed as JSON."""
+
+    attempts: int
+    """How many the recording holds: it is the last one's diagnosis."""
+
+
 def run(name: str, *, json: bool, seeds: int, steps: int, start: int | None, device: str) -> int:
     """`gradtui doctor`; returns the exit code. Raises SettingError."""
     patient = admit(name)
     plan = Plan(seeds=seeds, steps=steps, start=start, device=device)
     with tempfile.TemporaryDirectory(prefix="gradtui-doctor-") as directory, exits.interruptible(), Workers(cores()) as workers:
         try:
-            _see(workers, patient, plan, Path(directory), _Json() if json else _Text(patient))
+            _see(workers, patient, plan, Path(directory), _Json(patient) if json else _Text(patient))
         except (doctor.TrainingFailedError, WorkerLostError) as error:
             exits.complain(f"{name}: the training failed: {error}")
             return exits.CRASHED
@@ -42,7 +50,7 @@ def run(name: str, *, json: bool, seeds: int, steps: int, start: int | None, dev
 def _see(workers: Workers, patient: Patient, plan: Plan, directory: Path, printer: _Json | _Text) -> None:
     diagnosis = doctor.examine(workers, patient, plan, directory)
     if diagnosis is None:
-        printer.healthy(patient)
+        printer.healthy()
         return
     printer.diagnosis(diagnosis)
     trials = []
@@ -55,11 +63,14 @@ def _see(workers: Workers, patient: Patient, plan: Plan, directory: Path, printe
 class _Json:
     """A line for the diagnosis, one for each trial, and one for each question's ranking."""
 
-    def healthy(self, patient: Patient) -> None:
-        _narrate(_nothing_to_cure(patient))
+    def __init__(self, patient: Patient) -> None:
+        self._patient = patient
+
+    def healthy(self) -> None:
+        _narrate(_nothing_to_cure(self._patient))
 
     def diagnosis(self, diagnosis: Diagnosis) -> None:
-        self._write(encode(diagnosis))
+        self._write(encode(Examined(**asdict(diagnosis), attempts=self._patient.attempts)))
 
     def trial(self, trial: Trial) -> None:
         self._write(encode(trial))
@@ -79,10 +90,10 @@ class _Text:
         self._patient = patient
         self._trials = self._done = 0
         self._outcome = "loss"
-        _narrate(f"training {inert(patient.name)} until it is ill …")
+        _narrate(f"training {whom(patient)} until it is ill …")
 
-    def healthy(self, patient: Patient) -> None:
-        click.echo(_nothing_to_cure(patient))
+    def healthy(self) -> None:
+        click.echo(_nothing_to_cure(self._patient))
 
     def diagnosis(self, diagnosis: Diagnosis) -> None:
         self._trials, self._outcome = diagnosis.trials, diagnosis.outcome
@@ -96,12 +107,17 @@ class _Text:
         _narrate(f"{self._done}/{self._trials}  {trial.question}  {fix_text(trial.fix)}  seed {trial.seed}: {found}")
 
     def rankings(self, diagnosis: Diagnosis, rankings: Sequence[Ranking]) -> None:
-        click.echo(report(diagnosis, rankings))
+        click.echo(report(self._patient, diagnosis, rankings))
 
 
-def report(diagnosis: Diagnosis, rankings: Sequence[Ranking]) -> str:
+def whom(patient: Patient) -> str:
+    """Its name; of a recording with restarts also which attempt is looked at."""
+    return inert(patient.name) + (f" (the last of {patient.attempts} attempts)" if patient.attempts > 1 else "")
+
+
+def report(patient: Patient, diagnosis: Diagnosis, rankings: Sequence[Ranking]) -> str:
     """What was found, and a table for each question."""
-    lines = [f"{inert(diagnosis.patient)}, seed {diagnosis.seed}, at step {diagnosis.step}, on {inert(diagnosis.device)}"]
+    lines = [f"{whom(patient)}, seed {diagnosis.seed}, at step {diagnosis.step}, on {inert(diagnosis.device)}"]
     lines += [f"  {short(warning)}" for warning in diagnosis.warnings] or ["  no warning is open there"]
     for ranking in rankings:
         lines += ["", *_table(diagnosis, ranking)]
@@ -159,7 +175,7 @@ def _number(value: float) -> str:
 
 def _nothing_to_cure(patient: Patient) -> str:
     steps = "in the recording" if patient.recorded else f"in {patient.scenario.steps} steps"
-    return f"{inert(patient.name)}: nothing to cure: no warning opened {steps}; --from STEP tries every fix all the same"
+    return f"{whom(patient)}: nothing to cure: no warning opened {steps}; --from STEP tries every fix all the same"
 
 
 def _narrate(text: str) -> None:

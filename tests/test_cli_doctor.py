@@ -94,6 +94,21 @@ def test_a_recording_is_done_again_with_what_was_applied_to_it(tmp_path: Path, d
     assert {"lr": 0.5} in later["fixes"]
 
 
+def test_of_a_run_that_was_restarted_it_says_which_attempt_it_looks_at(tmp_path: Path, dead: Path) -> None:
+    run = tmp_path / "run"
+    recorded = gradtui(tmp_path, "run", dead, "--headless", "--steps", "20", "--run-dir", run)
+    assert recorded.returncode == 0, recorded.stderr
+    once = (run / "events.jsonl").read_bytes()
+    as_json = gradtui(tmp_path, "doctor", run, "--json", "--seeds", "1", "--steps", "1")
+    assert lines(as_json.stdout)[0]["attempts"] == 1
+    (run / "events.jsonl").write_bytes(3 * once)
+    as_json = gradtui(tmp_path, "doctor", run, "--json", "--seeds", "1", "--steps", "1")
+    assert lines(as_json.stdout)[0]["attempts"] == 3
+    in_text = gradtui(tmp_path, "doctor", run, "--seeds", "1", "--steps", "1")
+    assert in_text.stdout.startswith("run (the last of 3 attempts), seed 5, at step 5")
+    assert in_text.stderr.startswith("training run (the last of 3 attempts) until it is ill")
+
+
 def test_the_healthy_are_sent_home(tmp_path: Path, dead: Path) -> None:
     dead.write_text(DEAD.replace("bias = -1.5", "bias = 0.0"))
     found = gradtui(tmp_path, "doctor", dead)

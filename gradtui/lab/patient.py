@@ -1,7 +1,7 @@
 """Whom the doctor sees: a training that can be done again from its beginning. Imports no torch.
 
 It comes from a scenario, or from the recording of one: then with its seed, its settings and every toggle that came into
-force, at the step at which it did.
+force, at the step at which it did; of a run that was restarted it is the last attempt.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class Patient(Struct, frozen=True, kw_only=True):
     illness: Warning | None = None
     """The warning as it opened, where a recording tells."""
     recorded: bool = False
+    attempts: int = 1
+    """How many the recording holds; the last one is done again."""
 
     @property
     def ill_from(self) -> int | None:
@@ -72,7 +74,7 @@ def admit(name: str) -> Patient:
 
 
 def _from_recording(run: RunDirectory) -> Patient:
-    events = _last_attempt(read_all(run.events))
+    attempts, events = _last_attempt(read_all(run.events))
     hello = events[0] if events else None
     if not isinstance(hello, Hello):
         raise ScenarioError(f"{run.events}: holds no beginning of a run, so it cannot be done again")
@@ -87,12 +89,14 @@ def _from_recording(run: RunDirectory) -> Patient:
         seed=hello.seed,
         illness=_illness(events),
         recorded=True,
+        attempts=attempts,
     )
 
 
-def _last_attempt(events: list[Event]) -> list[Event]:
+def _last_attempt(events: list[Event]) -> tuple[int, list[Event]]:
+    """How many attempts there are, and the events of the last one."""
     begins = [index for index, event in enumerate(events) if isinstance(event, Hello)]
-    return events[begins[-1] :] if begins else []
+    return len(begins), events[begins[-1] :] if begins else []
 
 
 def _acted(applied: Applied) -> bool:

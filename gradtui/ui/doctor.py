@@ -62,7 +62,8 @@ class Findings:
             case "diagnosis":
                 codes = ", ".join(warning["code"] for warning in line["warnings"])
                 self._trials = line["trials"]
-                self.heading = f"{codes or 'no warning'} at step {line['step']}"
+                of = f" of attempt {line['attempts']}, the last" if line["attempts"] > 1 else ""
+                self.heading = f"{codes or 'no warning'} at step {line['step']}{of}"
                 self._meaning = (
                     f"  rescue: in force from step {line['step']} on; prevent: from the first step. {_MEASURED[line['outcome']]}"
                 )

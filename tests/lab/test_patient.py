@@ -49,7 +49,7 @@ def record(path: Path, events: list[Event]) -> str:
 def test_a_scenario_is_admitted_with_its_own_seed_and_toggles() -> None:
     found = admit("dead-relu")
     assert found.settings == toggles.initial(scenarios.load("dead-relu"))
-    assert (found.seed, found.schedule, found.recorded) == (0, [], False)
+    assert (found.seed, found.schedule, found.recorded, found.attempts) == (0, [], False, 1)
 
 
 def test_a_recording_brings_its_seed_its_settings_and_what_was_applied(tmp_path: Path) -> None:
@@ -75,6 +75,7 @@ def test_of_a_recording_with_restarts_the_last_attempt_counts(tmp_path: Path) ->
     last: list[Event] = [hello(lr=0.1), frame(0, 0.1)]
     found = admit(record(tmp_path, first + last))
     assert (found.settings["lr"], found.schedule, found.ill_from) == (0.1, [], None)
+    assert found.attempts == 2
 
 
 def test_a_recording_tells_when_it_fell_ill(tmp_path: Path) -> None:

@@ -31,7 +31,14 @@ def scored(accuracy: float, loss: float | str, **fix: Any) -> dict[str, Any]:
     return trial("rescue", loss, **fix) | {"metrics": {"accuracy": accuracy}}
 
 
-DIAGNOSIS: dict[str, Any] = {"type": "diagnosis", "step": 41, "warnings": [{"code": "vanishing"}], "trials": 10, "outcome": "loss"}
+DIAGNOSIS: dict[str, Any] = {
+    "type": "diagnosis",
+    "step": 41,
+    "warnings": [{"code": "vanishing"}],
+    "trials": 10,
+    "outcome": "loss",
+    "attempts": 1,
+}
 TRIALS = [
     trial("rescue", 2.3, ["vanishing"]),
     trial("rescue", 0.5, batch_norm="on"),
@@ -65,6 +72,10 @@ def test_fixes_are_in_order_as_they_come_in() -> None:
     assert rows[4].split() == ["nothing", "2.3", "…", "vanishing"]
     assert rows[5].split() == ["lr=0.2", "nan", "…", "non-finite"]
     assert rows[6].split() == ["skip=plain", "–", "…", "no", "\\x1b[31mway"]
+
+
+def test_of_a_run_that_was_restarted_the_attempt_is_named() -> None:
+    assert said(DIAGNOSIS | {"attempts": 3}).heading == "vanishing at step 41 of attempt 3, the last"
 
 
 def test_the_accuracy_is_shown_and_decides_where_it_is_measured() -> None:
