@@ -55,6 +55,9 @@ class Recorded:
     run: str
     path: str
     scenario: str
+    """Empty: it was none of the lab's."""
+    watched: bool
+    """It is a training of somebody's own."""
     state: str
     """`running`, `finished`, `stopped`, `crashed` (the trainer is gone, too), or `unknown` from another host."""
     step: int
@@ -83,7 +86,8 @@ def recorded(run: RunDirectory) -> Recorded:
     return Recorded(
         run=run.name,
         path=str(run.path),
-        scenario=str(hello.scenario.get("name", "")) if hello else "",
+        scenario=hello.scenario_name if hello else "",
+        watched=hello is not None and hello.watched,
         state=_state(newest, last[-1] if last else None),
         step=step,
         started=hello.started if hello else run.events.stat().st_mtime,

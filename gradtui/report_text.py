@@ -38,7 +38,8 @@ def text(report: Report) -> str:
 def heading(report: Report) -> str:
     """Which run it is, and how it ended."""
     name = inert(report.run) or "a recording without its beginning"
-    about = [f"scenario {report.scenario}" if report.scenario else "", report.device]
+    what = "own training (gradtui.watch)" if report.watched else f"scenario {report.scenario}" if report.scenario else ""
+    about = [what, report.device]
     about += [f"seed {report.seed}"] if report.seed is not None else []
     about += [f"{report.attempts} attempts"] if report.attempts > 1 else []
     about += [f"{_count(report.frames, 'frame')}{' in the last' if report.attempts > 1 else ''}"]

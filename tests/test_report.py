@@ -52,6 +52,20 @@ def test_a_healthy_run_is_said_to_be_healthy() -> None:
     assert "too few" not in text
 
 
+def test_a_watched_training_is_nowhere_called_a_scenario() -> None:
+    """In text, HTML and JSON, alone and in a comparison with one of the lab's."""
+    watched: list[Event] = [hello(scenario={"name": "mine", "watched": True}), frame(0)]
+    lab: list[Event] = [hello(scenario={"name": "deep-sigmoid"}), frame(0)]
+    found = report(watched)
+    assert "own training (gradtui.watch), cpu, seed 0" in report_text.text(found)
+    assert "own training (gradtui.watch), cpu, seed 0" in report_html.page(found)
+    assert "scenario" not in report_text.text(found) + report_html.page(found)
+    assert (found.scenario, found.watched, report(lab).scenario, report(lab).watched) == ("", True, "deep-sigmoid", False)
+    both = comparison_text.text(compare(side(watched), side(lab)))
+    assert "own training (gradtui.watch), cpu" in both
+    assert both.count("scenario") == both.count("scenario deep-sigmoid, cpu") == 1
+
+
 SHORT = [hello(), *(frame(i, -3.4) for i in range(5))]
 """A profile that falls by more than three decades, and a frame too few to warn of it."""
 

@@ -70,7 +70,8 @@ class Examination:
         first = min(grave or self._spells, key=_order, default=None)
         return Report(
             run=hello.run if hello else "",
-            scenario=str(hello.scenario.get("name", "")) if hello else "",
+            scenario=hello.scenario_name if hello else "",
+            watched=hello is not None and hello.watched,
             device=hello.device if hello else "",
             seed=hello.seed if hello else None,
             attempts=max(1, self._hellos),

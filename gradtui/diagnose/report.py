@@ -74,6 +74,9 @@ class Report(Struct, kw_only=True, tag_field="type", tag="report"):
 
     run: str
     scenario: str
+    """Empty: it was none of the lab's."""
+    watched: bool
+    """It was a training of somebody's own."""
     device: str
     seed: int | None
     attempts: int

@@ -115,7 +115,8 @@ def _warning(attempt: int, edge: Warning) -> tuple[str, Row]:
 def _about(hello: Hello) -> str:
     """What the attempt began with, as JSON."""
     about = {name: getattr(hello, name) for name in ("seed", "device", "host", "started", "versions")}
-    about |= {"scenario": hello.scenario.get("name"), "settings": {toggle.key: toggle.value for toggle in hello.toggles}}
+    about |= {"scenario": hello.scenario_name or None, "watched": hello.watched}
+    about |= {"settings": {toggle.key: toggle.value for toggle in hello.toggles}}
     return msgspec.json.encode(spell_nonfinite(msgspec.to_builtins(about))).decode()
 
 

@@ -61,7 +61,7 @@ class Hello(Struct, frozen=True, kw_only=True, tag_field="type", tag="hello"):
     schema: int = SCHEMA
     run: str
     scenario: dict[str, Any]
-    """The scenario, whole, as resolved with `--set`."""
+    """The scenario, whole, as resolved with `--set`; of a watched training what is known of it, and `watched`."""
     seed: int
     device: str
     versions: dict[str, str]
@@ -75,6 +75,16 @@ class Hello(Struct, frozen=True, kw_only=True, tag_field="type", tag="hello"):
     """How many steps this run will take; None: until it is stopped."""
     attempt: int = 0
     """How many restarts came before, in this run."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether it is a training of somebody's own rather than one of the lab's."""
+        return bool(self.scenario.get("watched"))
+
+    @property
+    def scenario_name(self) -> str:
+        """Which scenario is trained; empty: none, or none that says its name."""
+        return "" if self.watched else str(self.scenario.get("name", ""))
 
 
 class Frame(Struct, frozen=True, kw_only=True, tag_field="type", tag="frame"):

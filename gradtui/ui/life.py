@@ -76,7 +76,7 @@ def _crashed(state: RunState, trainer: Trainer | None, detail: str) -> Life:
 
 def watched(hello: Hello | None) -> bool:
     """Whether it is a training of somebody's own rather than one of the lab's."""
-    return hello is not None and bool(hello.scenario.get("watched"))
+    return hello is not None and hello.watched
 
 
 def cause_of_death(returncode: int | None) -> str:

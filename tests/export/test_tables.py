@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,15 @@ def test_what_happened_between_the_frames_is_told_in_order(tmp_path: Path) -> No
     opened = next(row for row in rows if row["name"] == "vanishing")
     assert "hidden.0" in json.loads(opened["layers"])
     assert json.loads(by_what["begin"]["text"])["settings"]["lr"] == 0.02
+
+
+@pytest.mark.parametrize(
+    ("scenario", "told"), [({"name": "deep", "model": "mlp"}, ("deep", False)), ({"name": "mine", "watched": True}, (None, True))]
+)
+def test_a_watched_training_is_no_scenario(tmp_path: Path, scenario: dict[str, Any], told: tuple[str | None, bool]) -> None:
+    (begin,) = as_parquet([hello(scenario=scenario)], tmp_path)["changes"]
+    about = json.loads(begin["text"])
+    assert (about["scenario"], about["watched"]) == told
 
 
 @given(frame=any_frames)
