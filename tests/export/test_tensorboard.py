@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import struct
 from pathlib import Path
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
-from gradtui.export import tensorboard
-from tests.diagnose.streams import frame, hello
+from gradtui.export import records, tensorboard
+from gradtui.stream.events import Frame
+from tests.diagnose.streams import frame, hello, layers
 from tests.export.test_tables import HARD, strange
 
 
@@ -65,6 +69,30 @@ def test_tensorboard_has_warnings_and_toggles_as_text(tmp_path: Path) -> None:
     assert texts(first, "toggles/lr") == ["0.30000000000000004"]
     (opened,) = texts(second, "warnings/vanishing")
     assert opened.startswith("opened, critical in hidden.0")
+
+
+def test_each_frame_has_what_was_measured_in_it_and_nothing_of_the_one_before(tmp_path: Path) -> None:
+    unnamed = [frame(0, rows=6), frame(5, rows=7)]
+    losses = [frame(0, loss=1.5), frame(5, loss=None, delta_rms=[]), Frame(step=10, time=1.0), frame(15, loss=2.5, grad_max=[None, 0.5])]
+    losses += [frame(20, loss=None), frame(25, lr=None, loss=3.5)]  # as many numbers, of other things
+    first, second, third = (
+        accumulated(file.parent) for file in tensorboard.export([hello(), *losses, hello(layers(8)), frame(0), hello(), *unnamed], tmp_path)
+    )
+    assert [(scalar.step, scalar.value) for scalar in first.Scalars("loss")] == [(0, 1.5), (15, 2.5), (25, 3.5)]
+    assert [scalar.step for scalar in first.Scalars("delta_rms/hidden.0")] == [0, 15, 20, 25]
+    assert [scalar.step for scalar in first.Scalars("lr")] == [0, 5, 15, 20]
+    assert [scalar.step for scalar in first.Scalars("grad_max/hidden.0")] == [0, 5, 20, 25]
+    assert [scalar.value for scalar in first.Scalars("grad_max/hidden.1")][2] == 0.5
+    assert "delta_rms/hidden.4" in second.Tags()["scalars"]
+    assert "delta_rms/hidden.4" not in third.Tags()["scalars"]
+    assert [scalar.step for scalar in third.Scalars("delta_rms/5")] == [0, 5]
+    assert [scalar.step for scalar in third.Scalars("delta_rms/6")] == [5]
+
+
+@pytest.mark.parametrize("length", [*range(10), 4095, 4096, 4097, 4099, 4100, 20_000])
+def test_the_checksum_is_tensorboards_own(length: int) -> None:
+    data = random.Random(length).randbytes(length)
+    assert records.masked(records.crc32c(data)) == masked_crc32c(data)
 
 
 def test_a_second_export_replaces_the_first(tmp_path: Path) -> None:
