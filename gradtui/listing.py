@@ -13,11 +13,15 @@ from gradtui.diagnose.words import inert
 from gradtui.lab import toggles
 from gradtui.lab.scenario import catalog, load
 from gradtui.stream.events import End, Event, Frame, Hello, decode, spell_nonfinite
-from gradtui.stream.liveness import gone
+from gradtui.stream.liveness import elsewhere, gone, silence
 from gradtui.stream.run_directory import RunDirectory, all_runs
 
 ENDS = 4 << 20
 """Bytes read at each end of a recording: more than a frame of a thousand layers."""
+
+SILENT_AFTER = 120.0
+"""Seconds without a word from which a run on another host is not said to be running: a shared file system may show what was written
+a minute ago."""
 
 
 def scenarios_text() -> str:
@@ -59,18 +63,31 @@ class Recorded:
     watched: bool
     """It is a training of somebody's own."""
     state: str
-    """`running`, `finished`, `stopped`, `crashed` (the trainer is gone, too), or `unknown` from another host."""
+    """`running`, `finished`, `stopped`, `crashed` (the trainer is gone, too); `silent`: of a run on another host, from where its trainer
+cannot be seen, nothing was heard for long; `unknown`: the recording's beginning cannot be read."""
+    host: str
+    silent_for: float | None
+    """Seconds since it was written to; None: its end is recorded."""
     step: int
     started: float
     """Seconds since the epoch."""
 
 
 def runs_text() -> str:
-    rows = [
-        f"{inert(run.run):<42} {run.state:<9} {run.step:>8}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(run.started))}"
-        for run in map(recorded, all_runs())
-    ]
+    rows = list(map(_row, map(recorded, all_runs())))
     return "\n".join([f"{'run':<42} {'state':<9} {'step':>8}  started", *rows]) + "\n" if rows else ""
+
+
+def _row(run: Recorded) -> str:
+    started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
+    known = f"  silent for {_span(run.silent_for or 0.0)}, on {inert(run.host)}" if run.state == "silent" else ""
+    return f"{inert(run.run):<42} {run.state:<9} {run.step:>8}  {started}{known}"
+
+
+def _span(seconds: float) -> str:
+    """`3 h`: in the largest unit of which there is one."""
+    size, unit = next(((size, unit) for size, unit in ((86400, "days"), (3600, "h")) if seconds >= size), (60, "min"))
+    return f"{seconds // size:.0f} {unit}"
 
 
 def runs_json() -> str:
@@ -83,22 +100,27 @@ def recorded(run: RunDirectory) -> Recorded:
     hello = next((event for event in first if isinstance(event, Hello)), None)
     newest = next((event for event in reversed(last) if isinstance(event, Hello)), hello)
     step = next((event.step for event in reversed(last) if isinstance(event, (Frame, End))), -1)
+    silent_for = None if last and isinstance(last[-1], End) else silence(run.events)
     return Recorded(
         run=run.name,
         path=str(run.path),
         scenario=hello.scenario_name if hello else "",
         watched=hello is not None and hello.watched,
-        state=_state(newest, last[-1] if last else None),
+        state=_state(newest, last[-1] if last else None, silent_for or 0.0),
+        host=newest.host if newest else "",
+        silent_for=silent_for,
         step=step,
         started=hello.started if hello else run.events.stat().st_mtime,
     )
 
 
-def _state(hello: Hello | None, last: Event | None) -> str:
+def _state(hello: Hello | None, last: Event | None, silent_for: float) -> str:
     if isinstance(last, End):
         return last.reason
     if hello is None:
         return "unknown"
+    if elsewhere(hello):
+        return "silent" if silent_for >= SILENT_AFTER else "running"
     return "crashed" if gone(hello) else "running"
 
 

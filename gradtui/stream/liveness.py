@@ -1,4 +1,7 @@
-"""Whether a run's trainer still lives, told from its first event: a trainer that was killed cannot say so itself."""
+"""Whether a run's trainer still lives: a trainer that was killed cannot say so itself.
+
+On its own host its first event tells; from any other there is only how long ago it wrote.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,14 @@ SLACK = 2.0
 """Seconds: the clocks that date a process are this coarse."""
 
 
+def elsewhere(hello: Hello) -> bool:
+    """The trainer runs, or ran, on another host."""
+    return hello.host != socket.gethostname()
+
+
 def gone(hello: Hello) -> bool:
     """True when the trainer ran on this host and its process is no more. False also when that cannot be known from here."""
-    if hello.host != socket.gethostname():
+    if elsewhere(hello):
         return False
     try:
         os.kill(hello.pid, 0)
@@ -24,6 +32,14 @@ def gone(hello: Hello) -> bool:
     except (PermissionError, OverflowError):
         pass
     return _is_another(hello)
+
+
+def silence(events: Path) -> float:
+    """Seconds since the recording was written to, by this host's clock; 0 when that cannot be known."""
+    try:
+        return max(0.0, time.time() - events.stat().st_mtime)
+    except OSError:
+        return 0.0
 
 
 def _is_another(hello: Hello) -> bool:

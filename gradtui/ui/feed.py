@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gradtui.diagnose.state import RunState
+from gradtui.stream import liveness
 from gradtui.stream.events import Applied, Event, Hello
 from gradtui.stream.follower import Follower
 from gradtui.stream.run_directory import RunDirectory
@@ -79,16 +80,11 @@ class Feed:
             if not batch.more or time.monotonic() > deadline:
                 break
         if news.count:
-            self._last_event = time.monotonic() - (0.0 if self._caught_up else self._age())
+            self._last_event = time.monotonic()
+            if not self._caught_up:  # what was there before this viewer came need not be new
+                self._last_event -= liveness.silence(self.run.events)
         self._caught_up |= not self.behind
         return news
-
-    def _age(self) -> float:
-        """Seconds since the recording was written to: what was there before this viewer came need not be new."""
-        try:
-            return max(0.0, time.time() - self.run.events.stat().st_mtime)
-        except OSError:
-            return 0.0
 
     def forget(self) -> None:
         """The recording is read from its beginning."""
