@@ -9,6 +9,8 @@ from gradtui.stream.events import Frame, Hello
 
 LOSSES = 5
 PLATEAU_STEPS = 50
+STAGNANT_STEPS = 150
+"""How long ago, at least, the losses are that the newest are compared with."""
 CLIPPING_STEPS = 300
 CLIPPING_FRAMES = 31
 """Frames of which the window on clipping holds at least as many, however far apart they are."""
@@ -28,7 +30,9 @@ class Curves:
         self.clipping: deque[tuple[int, float]] = deque(maxlen=CLIPPING_STEPS + 1)
         """Step, and norm after clipping over norm before it, over the last 300 steps since clipping was set."""
         self._losses: deque[float] = deque(maxlen=LOSSES)
-        self._recent: deque[tuple[int, float]] = deque(maxlen=PLATEAU_STEPS)
+        self._recent: deque[tuple[int, float]] = deque()
+        self._earlier: deque[tuple[int, float]] = deque(maxlen=PLATEAU_STEPS + STAGNANT_STEPS)
+        """Losses that are recent no more."""
         self._clip: object = None
 
     def note(self, frame: Frame, clip: object) -> None:
@@ -43,7 +47,7 @@ class Curves:
         self._losses.append(frame.loss)
         self._recent.append((frame.step, frame.loss))
         while len(self._recent) > LOSSES and self._recent[0][0] <= frame.step - PLATEAU_STEPS:
-            self._recent.popleft()
+            self._earlier.append(self._recent.popleft())
 
     @property
     def mean_loss(self) -> float | None:
@@ -55,6 +59,18 @@ class Curves:
         """Mean loss of the frames of the last 50 steps, of five frames at least; None before the fifth."""
         losses = [loss for _, loss in self._recent]
         return math.fsum(losses) / len(losses) if len(losses) >= LOSSES and _finite(losses) else None
+
+    @property
+    def improvement(self) -> float | None:
+        """The share by which `plateau_loss` is under the same mean of 150 steps ago; None: there was none yet."""
+        now = self.plateau_loss
+        older = [(step, loss) for step, loss in self._earlier if step <= self._recent[-1][0] - STAGNANT_STEPS]
+        if now is None or len(older) < LOSSES:
+            return None
+        first = min(older[-LOSSES][0], older[-1][0] - PLATEAU_STEPS + 1)
+        then = [loss for step, loss in older if step >= first]
+        mean = math.fsum(then) / len(then)
+        return 1 - now / mean if _finite(then) and mean > 0 else None
 
     def _note_clipping(self, frame: Frame, clip: object) -> None:
         if clip != self._clip:

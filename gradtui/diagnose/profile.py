@@ -51,14 +51,18 @@ class Profile:
     def tilt(self) -> float | None:
         """Mean log10 delta of the first quarter of the rows minus that of the last quarter, in decades.
 
-        Steadier than the span, which hangs on two rows. -inf: the first quarter holds an exact zero, the last none.
-        None: undefined, since there are under two rows, not finite ones, or zeros at the end too.
+        Steadier than the span, which hangs on two rows. -inf: the first quarter holds an exact zero, the last something that is
+        none: a gradient may die out within a few rows of the end. None: undefined, since there are under two rows, not finite
+        ones, or nothing but zeros at the end.
         """
         count = len(self.logs)
         if count < 2:
             return None
         quarter = max(1, count // 4)
-        return _difference(sum(self.logs[:quarter]) / quarter, sum(self.logs[-quarter:]) / quarter)
+        first, last = self.logs[:quarter], self.logs[-quarter:]
+        if -math.inf in first:
+            last = tuple(log for log in last if log > -math.inf or math.isnan(log))
+        return _difference(sum(first) / quarter, sum(last) / len(last)) if last else None
 
     @property
     def lowest(self) -> int:

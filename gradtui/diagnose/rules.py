@@ -16,7 +16,7 @@ from gradtui.diagnose.update_rules import no_gradient, update_too_large, update_
 RULES: tuple[Rule, ...] = (
     Rule("non-finite", (Level("warning", 1), Level("critical", 1)), nonfinite, close=None, frames=1),
     Rule("update-too-large", (Level("warning", 3), Level("critical", 1)), update_too_large, close=Level("", 1, steps=20), frames=1),
-    Rule("divergence", (Level("critical", 1),), divergence, close=Level("", 5), frames=6),
+    Rule("divergence", (Level("warning", 1), Level("critical", 1)), divergence, close=Level("", 5), frames=6),
     Rule("no-gradient", (Level("warning", 3),), no_gradient, close=Level("", 1), frames=3),
     Rule("vanishing", (Level("warning", 4), Level("critical", 4)), vanishing, close=Level("", 4), frames=6),
     Rule(
@@ -33,6 +33,6 @@ RULES: tuple[Rule, ...] = (
     Rule("update-too-small", (Level("warning", 2, steps=20),), update_too_small, close=Level("", 3), frames=2, steps=40),
     Rule("saturated", (Level("information", 3),), saturated, close=Level("", 3), frames=3),
     Rule("clipping-too-low", (Level("information", 1), Level("warning", 1)), clipping_too_low, close=Level("", 3), frames=10, steps=101),
-    Rule("plateau", (Level("information", 1), Level("critical", 1)), plateau, close=Level("", 3), frames=5, steps=101),
+    Rule("plateau", (Level("information", 1), Level("warning", 3), Level("critical", 1)), plateau, close=Level("", 3), frames=5, steps=101),
 )
 """In the order in which they are judged: exploding asks whether the first three are open, a plateau which of all are."""

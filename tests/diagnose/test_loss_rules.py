@@ -9,7 +9,7 @@ import pytest
 
 from gradtui.diagnose.state import RunState
 from gradtui.stream.events import Frame
-from tests.diagnose.streams import TOGGLES, applied, edges, frame, hello, started, warnings_of
+from tests.diagnose.streams import TOGGLES, applied, edges, frame, hello, layers, started, warnings_of
 
 
 def losses(values: list[float], every: int = 5) -> list[Frame]:
@@ -27,9 +27,32 @@ def test_divergence_is_three_times_the_lowest_mean_and_one_and_a_half_times_the_
     assert edges(started(), losses([1.0] * 5 + [4.0] * 10)) == [(40, "divergence", "opened", "critical")]
     # means: 1 1.6 2.2 2.8 3.4: over 3 at the ninth
     assert edges(started(), losses([1.0] * 5 + [3.0] * 20)) == []
-    assert edges(started(), losses([10.0] + [1.0] * 5 + [14.9] * 20)) == []
-    found = edges(started(), losses([10.0] + [1.0] * 5 + [15.1] * 20))
-    assert found == [(50, "divergence", "opened", "critical")]
+    assert edges(started(), losses([10.0] + [9.0] * 5 + [14.9] * 40)) == []
+    assert edges(started(), losses([5.0] * 6 + [4.9] * 5 + [15.1] * 5)) == [(75, "divergence", "opened", "critical")]
+
+
+def test_a_loss_that_gives_back_half_of_what_it_gained_is_a_warning_and_critical_when_it_runs_away() -> None:
+    """Catches a share of the loss in place of one of the gain, and the lowest loss in place of the lowest mean."""
+    assert edges(started(), losses([10.0] + [2.0] * 5 + [6.0] * 4)) == []
+    assert edges(started(), losses([10.0] + [2.0] * 5 + [6.0] * 20)) == []
+    found = edges(started(), losses([10.0] + [2.0] * 5 + [6.1] * 20 + [15.1] * 5))
+    assert found == [(50, "divergence", "opened", "warning"), (150, "divergence", "escalated", "critical")]
+    warning = warnings_of(started(), losses([10.0] + [2.0] * 5 + [6.1] * 20), "divergence")[0]
+    assert "given back 51% of what it had gained (6.1 after 2, means of five, and 10 at first" in warning.evidence.sentence
+    assert warning.try_[0].toggle == "lr"
+
+
+def test_what_was_hardly_gained_cannot_be_lost_and_two_networks_win_by_turns() -> None:
+    assert edges(started(), losses([10.0] + [7.1] * 5 + [10.0] * 20)) == []
+    assert [e[2] for e in edges(started(), losses([10.0] + [6.9] * 5 + [10.0] * 20))] == ["opened"]
+    gan = [*layers(2, "critic"), *layers(1, "generator")]
+    assert edges(started(gan), [frame(5 * i, loss=loss) for i, loss in enumerate([10.0] + [2.0] * 5 + [8.0] * 20)]) == []
+
+
+def test_a_relapse_closes_when_three_quarters_of_the_gain_are_there_again() -> None:
+    after = [e[2] for e in edges(started(), losses([10.0] + [2.0] * 5 + [7.0] * 5 + [4.1] * 30))]
+    assert after == ["opened"]
+    assert [e[2] for e in edges(started(), losses([10.0] + [2.0] * 5 + [7.0] * 5 + [4.0] * 30))] == ["opened", "closed"]
 
 
 def test_divergence_closes_when_the_loss_is_back_under_its_first() -> None:
@@ -49,15 +72,37 @@ def test_a_plateau_is_information_at_a_hundred_steps_and_critical_at_two_hundred
         (100, "plateau", "opened", "information"),
         (200, "plateau", "escalated", "critical"),
     ]
-    assert edges(on("digits"), losses([0.949 * trivial] * 50)) == []
+    assert edges(on("digits"), losses([0.949 * trivial] * 40)) == []
 
 
 def test_a_plateau_closes_under_nine_tenths() -> None:
     trivial = math.log(4)
-    found = edges(on("first_symbol"), losses([trivial] * 31 + [0.89 * trivial] * 40))
+    found = edges(on("first_symbol"), losses([trivial] * 31 + [0.9 * trivial - 1e-6] * 10 + [0.89 * 0.99**i * trivial for i in range(30)]))
     assert [e[2] for e in found] == ["opened", "closed"]
     # the window of 50 steps holds ten frames: .9 is passed with the tenth of the lower ones (step 200), twice more closes it
     assert found[1][0] == 210
+
+
+def test_a_loss_well_under_a_constant_guesss_that_falls_no_further_is_a_plateau() -> None:
+    """Means of fifty steps, 150 apart: from step 200 on, three frames in a row. Catches either line left out."""
+    trivial = math.log(2)
+
+    def found(share: float, fall: float, frames: int = 60) -> list[tuple[int, str, str, str]]:
+        """A loss that falls by `fall` in 150 steps."""
+        return edges(on("spirals"), losses([share * trivial * (1 - fall) ** (i / 30) for i in range(frames)]))
+
+    assert found(0.9, 0.04) == [(210, "plateau", "opened", "warning")]
+    assert found(0.9, 0.06) == []
+    assert found(0.69, 0.0) == []
+    (warning,) = warnings_of(on("spirals"), losses([0.8 * trivial] * 60), "plateau")
+    assert "the loss is 80% of a constant guess's and falls no further" in warning.evidence.sentence
+    assert "0% less than 150 steps ago" in warning.evidence.sentence
+    closed = edges(on("spirals"), losses([0.8 * trivial] * 60 + [0.8 * trivial * 0.98**i for i in range(60)]))
+    assert [e[2] for e in closed] == ["opened", "closed"]
+
+
+def test_frames_far_apart_are_enough_to_see_that_a_loss_falls_no_further() -> None:
+    assert [e[2:] for e in edges(on("spirals"), losses([0.8 * math.log(2)] * 20, every=60))] == [("opened", "warning")]
 
 
 def test_a_scaled_loss_has_a_scaled_plateau() -> None:

@@ -85,6 +85,13 @@ def test_exact_zeros_below_a_living_layer_are_vanishing_without_a_log_of_zero() 
     assert found[0].evidence.numbers["span"] == -math.inf
 
 
+def test_a_gradient_that_dies_within_the_last_quarter_has_vanished() -> None:
+    """As along the time steps of a saturated recurrent network. Catches a mean over the last quarter's zeros."""
+    found = warnings_of(started(layers(8)), [frame(5 * i, rows=9, delta_rms=[0.0] * 7 + [1.0, 1.0]) for i in range(6)], "vanishing")
+    assert [(w.step, w.severity) for w in found] == [(25, "critical")]
+    assert "exactly 0 at hidden.0" in found[0].evidence.sentence
+
+
 def test_zeros_that_dead_units_cause_are_not_vanishing() -> None:
     frames = [frame(5 * i, delta_rms=[0.0, 0.0, 1.0, 1.0, 1.0], dead=[0.1, 1.0, 0.1, 0.1, None]) for i in range(20)]
     assert [e[1] for e in edges(started(), frames)] == ["dead-units"]

@@ -67,7 +67,7 @@ def test_a_larger_leaky_slope_does_what_the_usual_one_cannot() -> None:
 
 
 def test_in_the_chaotic_phase_l2_helps() -> None:
-    base, shrunk = score(preset("chaotic-tanh"), 300), score(preset("chaotic-tanh", l2=0.01), 300)
+    base, shrunk = score(preset("chaotic-tanh", 1), 300), score(preset("chaotic-tanh", 1, l2=0.01), 300)
     assert base < 0.5
     assert shrunk > base + 0.25
 
