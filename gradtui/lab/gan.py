@@ -16,14 +16,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from gradtui.lab import data, models
+from gradtui.lab import models
 from gradtui.lab.critic import Critic
 from gradtui.lab.declaration import Declaration
 from gradtui.lab.families import resolved
 from gradtui.lab.learner import Learner, Measured
 from gradtui.lab.models.gan import GENERATOR
 from gradtui.lab.scenario import Scenario
-from gradtui.lab.session import set_toggle
+from gradtui.lab.training import Training
 from gradtui.stream.events import Layer, Value
 
 PROJECTIONS = 32
@@ -32,20 +32,13 @@ OF_BOTH = ("optimizer", "lr")
 """The toggles that act on the generator too."""
 
 
-class GanSession:
-    """A GAN being trained; the same to the loop as a Session. Toggles act on the critic, the optimizer's on both networks."""
+class GanSession(Training):
+    """A GAN being trained. Toggles act on the critic, the optimizer's on both networks."""
 
     def __init__(self, scenario: Scenario, settings: Mapping[str, Value], seed: int, device: torch.device) -> None:
-        self.scenario = scenario
-        self.settings: dict[str, Value] = dict(settings)
-        self.step = 0
-        """Generator iterations taken so far."""
-        self.metrics: dict[str, float] = {}
-        torch.manual_seed(seed)
+        super().__init__(scenario, settings, seed, device)
         options = resolved(scenario.model, scenario.options)
         self._critic_updates, self._latent = int(options["critic_updates"]), int(options["latent"])
-        self.data = data.load(scenario.data, seed).to(device)
-        self._batches = self.data.batches(int(self.settings["batch"]), seed)
         networks = models.build(scenario, self.settings, self.data).to(device)
         assert isinstance(networks, nn.ModuleDict)
         self._random = torch.Generator(device).manual_seed(seed)
@@ -59,7 +52,7 @@ class GanSession:
         return self.critic.probe.layers + self.generator.probe.layers
 
     def take_step(self, *, measure: bool) -> Measured | None:
-        """Train both networks once; with `measure`, also the statistics of a frame."""
+        """Train both networks once."""
         for _ in range(self._critic_updates - 1):
             self._train_critic(measure=False)
         critic = self._train_critic(measure=measure)
@@ -75,11 +68,9 @@ class GanSession:
 
     @property
     def generators(self) -> list[torch.Generator]:
-        """Sources of random numbers of its own, beside torch's and the batches'."""
         return [self._random, self.critic.random]
 
     def pass_over(self, steps: int) -> None:
-        """Count `steps` more steps as taken, their batches with them."""
         for _ in range(steps * self._critic_updates):
             next(self._batches)
         self.step += steps
@@ -95,10 +86,6 @@ class GanSession:
         }
         if (share := self.critic.share_at_bound()) is not None:
             self.metrics["at_bound"] = share
-
-    def set(self, key: str, value: Value) -> tuple[Value, str]:
-        """Bring a toggle into force between two steps; returns the value as kept and a note. Raises SettingError."""
-        return set_toggle(self.scenario, self.settings, key, value, self._apply)
 
     def _apply(self, toggle: Declaration) -> str:
         note = toggle.apply(self.critic, self.settings)
