@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradtui import plots, report_text
 from gradtui.diagnose.comparison import Comparison
 from gradtui.diagnose.report import Report
-from gradtui.diagnose.words import inert, setting
+from gradtui.diagnose.words import inert, setting, spoken
 
 NAMES = ("A", "B")
 
@@ -51,7 +51,7 @@ def _other_partings(comparison: Comparison) -> list[str]:
     profile, warnings = comparison.profile_parting, comparison.warning_parting
     lines = []
     if profile:
-        layer = inert(profile.layer)
+        layer = spoken(profile.layer)
         lines.append(f"the profiles part at step {profile.step}: {layer}, B {profile.decades:+.2f} decades from A")
     if warnings:
         sides = [f"only {name} has {', '.join(codes)}" for name, codes in zip(NAMES, warnings.codes, strict=True) if codes]
@@ -75,4 +75,4 @@ def _profiles(comparison: Comparison, name: str) -> list[str]:
     if gap is None:
         return [chart for title, shot in titled for chart in plots.charts(shot.layers, [(title, shot.values)])]
     charts = plots.charts(titled[0][1].layers, [(title, shot.values) for title, shot in titled])
-    return [*charts, f"largest gap at the {name}: {inert(gap.layer)}, B {gap.decades:+.2f} decades from A"]
+    return [*charts, f"largest gap at the {name}: {spoken(gap.layer)}, B {gap.decades:+.2f} decades from A"]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.signals import Signals
 from gradtui.diagnose.warnings import Evidence
-from gradtui.diagnose.words import full_name, inert
+from gradtui.diagnose.words import full_name, spoken
 from gradtui.stream.events import Numbers
 
 
@@ -44,7 +44,7 @@ def _damage(signals: Signals) -> Callable[[Edge], Finding] | None:
 def _forward(signals: Signals, rows: list[int]) -> Finding:
     loss = f"the loss is {_shown(signals.frame.loss)}"
     if rows:
-        name = inert(full_name(signals.layers[rows[0]]))
+        name = spoken(full_name(signals.layers[rows[0]]))
         return _finding(signals, rows[:1], f"forward: the output of {name} is not finite", f"the first layer where that is so; {loss}")
     if signals.column(signals.frame.activation_std):
         return _finding(signals, [], f"forward: {loss}", "every layer's output is finite, so it overflows in the loss itself")
@@ -52,13 +52,13 @@ def _forward(signals: Signals, rows: list[int]) -> Finding:
 
 
 def _backward(signals: Signals, rows: list[int]) -> Finding:
-    name = inert(full_name(signals.layers[rows[-1]]))
+    name = spoken(full_name(signals.layers[rows[-1]]))
     why = "the loss is finite, and this is the first layer on the way back from it where that is so"
     return _finding(signals, rows[-1:], f"backward: the gradient of {name} is not finite", why)
 
 
 def _update(signals: Signals, rows: list[int]) -> Finding:
-    name = inert(full_name(signals.layers[rows[0]]))
+    name = spoken(full_name(signals.layers[rows[0]]))
     return _finding(signals, rows, f"update: the weights of {name} are not finite", "the gradients are")
 
 
@@ -69,7 +69,7 @@ def _whole(signals: Signals) -> Finding:
 
 def _between_frames(signals: Signals, rows: list[int]) -> Finding:
     step = signals.frame.step
-    brief = f"the gradient of {inert(full_name(signals.layers[rows[-1]]))} was not finite in a step up to {step}"
+    brief = f"the gradient of {spoken(full_name(signals.layers[rows[-1]]))} was not finite in a step up to {step}"
     return Finding(
         signals.names(rows),
         Evidence(brief=brief, sentence=f"{brief}; all is finite now, so the weights outlived it", numbers={"since": step}),

@@ -13,7 +13,7 @@ from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.profile import DEPTH, TIME, Profile
 from gradtui.diagnose.signals import ProfileWindow, Signals
 from gradtui.diagnose.warnings import Evidence
-from gradtui.diagnose.words import inert, span_of
+from gradtui.diagnose.words import span_of, spoken
 
 MIN_ROWS = 3
 """Hidden layers without which a profile has no slope to speak of."""
@@ -197,7 +197,7 @@ def _judged(signals: Signals) -> list[ProfileWindow]:
 
 def _ends(signals: Signals, profile: Profile) -> tuple[str, str]:
     first, last = signals.names([profile.indices[0], profile.indices[-1]])
-    return inert(first), inert(last)
+    return spoken(first), spoken(last)
 
 
 def _extent(profile: Profile) -> str:

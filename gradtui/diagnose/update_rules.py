@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.signals import Signals, median
 from gradtui.diagnose.warnings import Evidence
-from gradtui.diagnose.words import full_name, inert
+from gradtui.diagnose.words import full_name, spoken
 from gradtui.stream.events import Numbers
 
 # 71 of 71 runs that ended in NaN found, a median of 2 steps before; 8 alarms on 321 that learned.
@@ -62,7 +62,7 @@ def _describe_updates(signals: Signals, seen: Sequence[tuple[float, int]], middl
         return Finding([], Evidence(brief=brief, sentence=f"{brief} (closes under {UPDATE_LARGE:g})", numbers=numbers))
     line = UPDATE_CRITICAL if largest >= UPDATE_CRITICAL else UPDATE_LARGE
     if largest >= UPDATE_CRITICAL:
-        brief = f"step {signals.frame.step} changes {inert(full_name(signals.layers[where]))} by {largest:.3g} times its norm"
+        brief = f"step {signals.frame.step} changes {spoken(full_name(signals.layers[where]))} by {largest:.3g} times its norm"
     else:
         brief = f"each step changes half of the layers by {middle:.2g} of their norm or more since step {edge.since}"
     hit = sorted(row for ratio, row in seen if ratio >= line)
@@ -101,7 +101,7 @@ def _data_share(signals: Signals, ratios: Numbers, row: int) -> float | None:
 
 def _describe_small(signals: Signals, row: int, smallest: float, line: float, edge: Edge) -> Finding:
     name = full_name(signals.layers[row])
-    brief = f"a step changes {inert(name)} by {smallest:.1g} of its norm"
+    brief = f"a step changes {spoken(name)} by {smallest:.1g} of its norm"
     sentence = f"{brief} (threshold {line:g})"
     if edge.state != "closed":
         stays = "it stays as it was initialised" if line == UPDATE_SMALL else "too little to leave the loss of a constant guess"
@@ -131,6 +131,6 @@ def _describe_missing(signals: Signals, missing: list[int], edge: Edge) -> Findi
         brief = "every trainable layer has a gradient"
         return Finding([], Evidence(brief=brief, sentence=brief, numbers={"since": edge.since}))
     brief = f"no gradient reaches {len(missing)} trainable layer{'s' if len(missing) > 1 else ''}"
-    names = ", ".join(inert(name) for name in signals.names(missing[:3])) + (" …" if len(missing) > 3 else "")
+    names = ", ".join(map(spoken, signals.names(missing[:3]))) + (" …" if len(missing) > 3 else "")
     sentence = f"{brief} ({names}), since step {edge.since}: detached from the loss, or not used by it"
     return Finding(signals.names(missing), Evidence(brief=brief, sentence=sentence, numbers={"layers": len(missing), "since": edge.since}))

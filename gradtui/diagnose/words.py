@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from gradtui.diagnose.warnings import Try, Warning
@@ -18,13 +19,31 @@ def full_name(layer: Layer) -> str:
     return f"{layer.group} {layer.name}" if layer.group else layer.name
 
 
+def spoken(name: str) -> str:
+    """A layer's full name as a sentence can say it. `nn.Sequential` names its layers by numbers: `layer 0`, `critic layer 0`."""
+    network, own = _parts(name)
+    return " ".join(filter(None, (network, f"layer {own}" if _NUMBER.fullmatch(own) else own)))
+
+
 def span_of(names: Sequence[str]) -> str:
-    """Layers that follow each other, shortly: `hidden.0–hidden.2`, `critic hidden.0–hidden.2`; empty for none."""
+    """Layers that follow each other, shortly: `hidden.0–hidden.2`, `critic hidden.0–hidden.2`, `layers 0–2`; empty for none."""
     if len(names) < 2:
-        return inert("".join(names))
-    group, _, name = names[-1].partition(" ")
-    last = name if name and names[0].startswith(f"{group} ") else names[-1]
-    return f"{inert(names[0])}–{inert(last)}"
+        return "".join(map(spoken, names))
+    (network, first), (other, last) = _parts(names[0]), _parts(names[-1])
+    if network != other:
+        return f"{spoken(names[0])}–{spoken(names[-1])}"
+    if _NUMBER.fullmatch(first) and _NUMBER.fullmatch(last):
+        return " ".join(filter(None, (network, f"layers {first}–{last}")))
+    return f"{spoken(names[0])}–{spoken(last)}"
+
+
+_NUMBER = re.compile(r"\d+(\.\d+)*")
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """The network, empty where there is one only, and the layer's own name, both inert."""
+    network, _, own = name.rpartition(" ")
+    return inert(network), inert(own)
 
 
 def label(code: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
+import pytest
 
 from gradtui.diagnose.warnings import Warning
 from gradtui.diagnose.words import inert, short, span_of
 from gradtui.stream.events import Frame, Layer, Toggle, Value
-from tests.diagnose.streams import TOGGLES, applied, frame, hello, layers, started, warnings_of
+from tests.diagnose.streams import TOGGLES, applied, deltas, frame, hello, layers, started, warnings_of
 
 
 def vanishing(**settings: Value) -> Warning:
@@ -142,3 +144,42 @@ def test_a_range_names_its_network_once() -> None:
     assert span_of(["critic hidden.0", "critic hidden.1", "critic hidden.2"]) == "critic hidden.0–hidden.2"
     assert span_of(["critic hidden.0", "generator hidden.0"]) == "critic hidden.0–generator hidden.0"
     assert [span_of(names) for names in ([], ["a b"], ["a", "b"])] == ["", "a b", "a–b"]
+
+
+def test_a_number_in_a_range_is_said_to_be_a_layer() -> None:
+    assert [span_of(names) for names in (["0"], ["0", "2.1"], ["0", "head"], ["stem", "2"])] == [
+        "layer 0",
+        "layers 0–2.1",
+        "layer 0–head",
+        "stem–layer 2",
+    ]
+    assert span_of(["critic 0", "critic 4"]) == "critic layers 0–4"
+    assert span_of(["critic 4", "generator 0"]) == "critic layer 4–generator layer 0"
+    assert span_of(["critic hidden.0"]) == "critic hidden.0"
+
+
+NUMBERED = [Layer(name=str(2 * i), kind="Linear", parameters=10) for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        ({"update_ratio": [1e-8] * 5}, "update-too-small", "a step changes layer 0 by 1e-08"),
+        ({"update_ratio": [2.0] + [0.1] * 4}, "update-too-large", "changes layer 0 by 2 times"),
+        ({"grad_norm": [0.1, 0.1, None, None, 0.1]}, "no-gradient", "(layer 4, layer 6)"),
+        ({"activation_std": [1.0, math.nan, 1.0, 1.0, 1.0]}, "non-finite", "the output of layer 2 is not finite"),
+        ({"grad_norm": [1.0, math.nan, 1.0, 1.0, 1.0]}, "non-finite", "the gradient of layer 2 is not finite"),
+        ({"weight_norm": [1.0, math.nan, 1.0, 1.0, 1.0]}, "non-finite", "the weights of layer 2 are not finite"),
+        ({"grad_norm_max": [1.0, math.nan, 1.0, 1.0, 1.0]}, "non-finite", "the gradient of layer 2 was not finite"),
+        ({"delta_rms": deltas(-4.0)}, "vanishing", "from layer 6 back to layer 0"),
+        ({"delta_rms": deltas(4.0)}, "exploding", "from layer 6 back to layer 0"),
+        ({"delta_rms": deltas(-4.0), "penalty_norm": [1e3] * 5}, "penalty-hides-vanishing", "in layer 0 (threshold"),
+        ({"effective_units": [1.0] * 5}, "symmetry", "the units of layers 0–8 are worth"),
+        ({"dead": [1.0] * 4 + [None]}, "dead-units", "of layers 0–6 are dead"),
+    ],
+)
+def test_layers_that_have_only_numbers_are_called_layers(more: dict[str, Any], code: str, said: str) -> None:
+    """`nn.Sequential` names them so, and "a step changes 0 by 0 of its norm" is no sentence."""
+    warning = warnings_of(started(NUMBERED), [frame(10 * i, **more) for i in range(8)], code)[0]
+    assert said in warning.evidence.sentence
+    assert all(name.isdecimal() for name in warning.layers)  # data stays as it is
