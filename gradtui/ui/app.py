@@ -243,6 +243,11 @@ class GradApp(App[Outcome]):
                 label = inert(toggle.label).replace("[", "(")  # the palette reads markup
                 yield SystemCommand(f"Toggle {label}", "The next value, or type a number.", change)
 
+    def notify(self, message: str, **options: Any) -> None:
+        """One note at a time: a second one would lie over the warnings."""
+        self.clear_notifications()
+        super().notify(message, **options)
+
     def action_shot(self) -> None:
         screen = self.run_screen
         try:

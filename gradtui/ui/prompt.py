@@ -13,6 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from gradtui.ui.lines import STYLES, Lines
+from gradtui.ui.scale import wrapped
+
+MOST = 4
+"""Lines of a question, or of what is wrong with an answer."""
 
 
 class Prompt(ModalScreen[str | None]):
@@ -36,6 +40,7 @@ class Prompt(ModalScreen[str | None]):
         self._value = value
         self._check = check
         self._changed = changed
+        self._said = (question, "key")
 
     def compose(self) -> ComposeResult:
         with Vertical(id="prompt"):
@@ -47,7 +52,14 @@ class Prompt(ModalScreen[str | None]):
         self._say(self._question, "key")
 
     def _say(self, text: str, style: str) -> None:
-        self.query_one("#question", Lines).put([((f" {text}", style),)])
+        self._said = (text, style)
+        lines = wrapped(text, max(1, self.app.size.width - 2), MOST)
+        question = self.query_one("#question", Lines)
+        question.styles.height = len(lines)
+        question.put([((f" {line}", style),) for line in lines])
+
+    def on_resize(self) -> None:
+        self._say(*self._said)
 
     @on(Input.Changed)
     def _tell(self, event: Input.Changed) -> None:

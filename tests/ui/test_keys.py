@@ -298,10 +298,10 @@ async def test_attached_to_a_run_that_is_over_nothing_is_offered_that_cannot_be_
         assert "as they stood" in s.text()
         titles = [command.title for command in s.app.get_system_commands(s.app.screen)]
         assert not any(title.startswith(("Pause", "Step", "Restart", "Toggle")) for title in titles)
-        await s.press("full_stop", "e")
-        assert not isinstance(s.app.screen, Prompt)
-        told = [notification.message for notification in s.app._notifications]
-        assert told == ["the run is over", "the run is over: no toggle acts on it any more"]
+        for key, told in (("full_stop", "the run is over"), ("e", "the run is over: no toggle acts on it any more")):
+            await s.press(key)
+            assert not isinstance(s.app.screen, Prompt)
+            assert [notification.message for notification in s.app._notifications] == [told]
         assert s.commands() == []
 
 

@@ -1,0 +1,56 @@
+"""What is said in passing lies over nothing that is being read or typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gradtui.stream.events import Applied, Event
+from gradtui.ui.prompt import Prompt
+from tests.ui import recordings as rec
+from tests.ui.screens import Process, Showing, showing
+from tests.ui.test_screen import sick_then_cured
+
+OPENING: list[Event] = [rec.hello(rec.layers(9)), rec.frame(0, rec.vanishing(9))]
+SIZES = [(120, 40), (80, 24), (40, 12)]
+
+
+def note(text: str, toggle: str = "batch_norm") -> Applied:
+    return Applied(id="elsewhere", step=1, toggle=toggle, value="on", note=text)
+
+
+def foot(s: Showing) -> list[str]:
+    return [line.strip() for line in s.text().splitlines()[-2:]]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_prompt_is_seen_whatever_was_said_before_and_is_said_meanwhile(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with showing(tmp_path, OPENING, process=Process(), size=size) as s:
+        await s.append(note("its statistics begin anew"))
+        await s.press("e")
+        assert foot(s) == ["lr: a number, then enter", "0.02"]
+        await s.append(note("said meanwhile"))
+        assert foot(s) == ["lr: a number, then enter", "0.02"]
+        assert "said meanwhile" in s.text()
+
+
+async def test_notes_do_not_pile_up_over_the_warnings(tmp_path: Path) -> None:
+    async with showing(tmp_path, sick_then_cured()[:20], size=(80, 24)) as s:
+        await s.append(note("the first of them"))
+        await s.append(note("the second of them"))
+        lines = s.text().splitlines()
+        assert "the second of them" in lines[23]
+        assert "the first of them" not in s.text()
+        assert "VANISHING" in lines[20]
+
+
+async def test_a_long_question_and_what_is_wrong_with_an_answer_are_wrapped_and_not_cut(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, size=(40, 12)) as s:
+        wrong = f"{'1' * 30} is too large: it is at most 1e+12"
+        s.app.push_screen(Prompt("clip gradient norm at (0: off): a number, then enter", check=lambda _: wrong))
+        await s.pilot.pause()
+        assert "a number, then enter" in " ".join(line.strip() for line in s.text().splitlines()[-3:])
+        await s.pilot.press("enter")
+        await s.pilot.pause()
+        assert "at most 1e+12" in " ".join(line.strip() for line in s.text().splitlines()[-4:])
