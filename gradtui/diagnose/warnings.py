@@ -36,8 +36,8 @@ class Warning(Struct, frozen=True, kw_only=True, tag_field="type", tag="warning"
 
     code: str
     state: str
-    """`opened`, `escalated` (it is worse than its last edge said), `mitigated` (still there, but something takes away its
-    effect) or `closed`."""
+    """`opened`, `escalated` (its severity has risen, since it is worse or since it lasts, or nothing mitigates it any more),
+    `mitigated` (still there, but something takes away its effect) or `closed`."""
     step: int
     severity: str
     """`information`, `warning` or `critical`."""

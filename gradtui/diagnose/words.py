@@ -64,12 +64,27 @@ def suggestion(first: Try, toggles: Sequence[Toggle]) -> str:
 
 def short(warning: Warning, toggles: Sequence[Toggle] = ()) -> str:
     """The warning in one line: state, code, layers, evidence and the first thing to try."""
-    state = {"closed": "closed: ", "escalated": "worse: ", "mitigated": f"mitigated by {warning.mitigated}: "}.get(warning.state, "")
-    head = " ".join(filter(None, (state + label(warning.code), span_of(warning.layers))))
+    head = " ".join(filter(None, (_news(warning) + label(warning.code), span_of(warning.layers))))
     line = f"{head}: {warning.evidence.brief}"
     if warning.try_ and warning.state in ("opened", "escalated"):
         line += f"; {suggestion(warning.try_[0], toggles)}"
     return line
+
+
+def _news(warning: Warning) -> str:
+    """What is new about a warning that was open before. One that is graver need not have a worse number: it may have lasted."""
+    match warning.state:
+        case "closed":
+            return "closed: "
+        case "mitigated":
+            return f"mitigated by {warning.mitigated}: "
+        case "escalated":
+            return _RISEN[warning.severity]
+    return ""
+
+
+_RISEN = {"information": "no longer mitigated: ", "warning": "now a warning: ", "critical": "now critical: "}
+"""By the severity that it has now; none rises to information."""
 
 
 def signed(value: float) -> str:

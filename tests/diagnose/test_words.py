@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Warning
 from gradtui.diagnose.words import inert, short, span_of
 from gradtui.stream.events import Frame, Layer, Toggle, Value
@@ -138,6 +139,18 @@ def test_names_from_outside_are_inert_in_words() -> None:
         for text in (warning.evidence.sentence, warning.evidence.brief, short(warning, TOGGLES)):
             assert text.isprintable()
     assert inert("hidden.0") == "hidden.0"
+
+
+def test_a_graver_warning_says_how_grave_and_not_that_its_number_is_worse() -> None:
+    """A plateau is critical once it has lasted, whatever its loss does meanwhile."""
+    losses = [frame(5 * i, loss=2.7 - 0.002 * i) for i in range(45)]
+    state = RunState()
+    state.apply(hello(toggles=TOGGLES, scenario={"data": "digits"}))
+    said = [short(w, TOGGLES) for w in warnings_of(state, losses, "plateau")]
+    assert said == ["PLATEAU: the loss is 116% of a constant guess's", "now critical: PLATEAU: the loss is 114% of a constant guess's"]
+    open = vanishing()
+    edge = msgspec.structs.replace(open, state="escalated", severity="information")
+    assert short(edge).startswith("no longer mitigated: VANISHING")
 
 
 def test_a_range_names_its_network_once() -> None:
