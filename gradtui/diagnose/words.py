@@ -57,9 +57,10 @@ def setting(key: str, value: Value) -> str:
 
 
 def suggestion(first: Try, toggles: Sequence[Toggle]) -> str:
-    """`try n batch_norm=on`: the key on the screen where there is one, and the setting."""
+    """`try n batch_norm=on, then restart`: the key on the screen where there is one, the setting, and what else it takes."""
     hotkey = next((toggle.hotkey for toggle in toggles if toggle.key == first.toggle), "")
-    return " ".join(filter(None, ("try", inert(hotkey), inert(setting(first.toggle, first.value)))))
+    then = ", then restart" if first.after_restart else ""
+    return " ".join(filter(None, ("try", inert(hotkey), inert(setting(first.toggle, first.value))))) + then
 
 
 def short(warning: Warning, toggles: Sequence[Toggle] = ()) -> str:

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from gradtui.diagnose.state import RunState
-from gradtui.diagnose.warnings import Warning
-from gradtui.diagnose.words import inert, short, span_of
+from gradtui.diagnose.warnings import Try, Warning
+from gradtui.diagnose.words import inert, short, span_of, suggestion
 from gradtui.stream.events import Frame, Layer, Toggle, Value
 from tests.diagnose.streams import TOGGLES, applied, deltas, frame, hello, layers, started, warnings_of
 
@@ -40,6 +40,13 @@ def test_the_one_line_form() -> None:
     assert short(vanishing(), TOGGLES) == (
         "VANISHING hidden.0–hidden.3: δ falls 4.4 decades over 8 layers since step 10; try n batch_norm=on"
     )
+
+
+def test_what_helps_from_a_restart_on_only_says_so() -> None:
+    late = Try(toggle="batch_norm", value="on", why="after a restart: score 0.01 to 0.97")
+    assert suggestion(late, TOGGLES) == "try n batch_norm=on, then restart"
+    assert suggestion(msgspec.structs.replace(late, why="score 0.01 to 0.97"), TOGGLES) == "try n batch_norm=on"
+    assert short(msgspec.structs.replace(vanishing(), try_=[late]), TOGGLES).endswith("try n batch_norm=on, then restart")
 
 
 def test_a_closed_warning_has_nothing_to_try() -> None:
