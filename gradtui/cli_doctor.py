@@ -37,6 +37,8 @@ class Examined(Diagnosis, frozen=True, kw_only=True, tag="diagnosis"):
 def run(name: str, *, json: bool, seeds: int, steps: int, start: int | None, device: str) -> int:
     """`gradtui doctor`; returns the exit code. Raises SettingError."""
     patient = admit(name)
+    if patient.passed_over:
+        exits.complain(patient.passed_over)
     plan = Plan(seeds=seeds, steps=steps, start=start, device=device)
     with tempfile.TemporaryDirectory(prefix="gradtui-doctor-") as directory, exits.interruptible(), Workers(cores()) as workers:
         try:

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 import click
 
+from gradtui import exits
 from gradtui.export import place
 from gradtui.export.tables import CHANGES, LAYERS, Row, Rows, Table, frames_table, metrics_in
 from gradtui.stream.recording import Recording
-from gradtui.stream.run_directory import RunError, find
+from gradtui.stream.run_directory import RunDirectory, RunError, find
 
 
 class Sink(Protocol):
@@ -31,12 +32,18 @@ def run(name: str | None, to: str, output: str | None, table: str | None) -> Non
     with Recording(found.events) as recording:
         if output == "-":
             _print(recording, table or LAYERS.name)
-            return
-        where = Path(output or f"{found.path.resolve().name}-{to}").expanduser()
-        place.check(where)
-        written = WRITERS[to](recording, where)
+        else:
+            _write(recording, found, to, Path(output or f"{found.path.resolve().name}-{to}").expanduser())
+        told = recording.lines.told(found.events)
+    if told:
+        exits.complain(told)
+
+
+def _write(recording: Recording, run: RunDirectory, to: str, where: Path) -> None:
+    place.check(where)
+    written = WRITERS[to](recording, where)
     if not written:
-        raise RunError(f"{found.events}: holds nothing that {to} can show: no frame was recorded")
+        raise RunError(f"{run.events}: holds nothing that {to} can show: no frame was recorded")
     place.clear(where, to, written)
     for path in written:
         click.echo(f"written to {path}", err=True)

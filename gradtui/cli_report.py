@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import click
 
-from gradtui import comparison_text, report_html, report_text
+from gradtui import comparison_text, exits, report_html, report_text
 from gradtui.diagnose.comparison import Side, compare
 from gradtui.diagnose.postmortem import Examination
 from gradtui.stream.events import encode
@@ -57,7 +57,10 @@ def comparison(first: str, second: str, by: float, json: bool) -> str:
 
 
 def examine(run: RunDirectory, make: Callable[[], Taker]) -> Taker:
-    """Every event of the run so far taken in, from its beginning again if the recording was thinned meanwhile."""
+    """Every event of the run so far taken in, from its beginning again if the recording was thinned meanwhile.
+
+    What could not be read of it is said on standard error.
+    """
     follower = Follower(run.events)
     taker = make()
     while True:
@@ -67,4 +70,7 @@ def examine(run: RunDirectory, make: Callable[[], Taker]) -> Taker:
         for event in batch.events:
             taker.take(event)
         if not batch.more:
-            return taker
+            break
+    if told := follower.lines.told(run.events):
+        exits.complain(told)
+    return taker

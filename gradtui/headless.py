@@ -35,8 +35,14 @@ class Reader:
     """The events of a run, each once, though the recording may be thinned meanwhile."""
 
     def __init__(self, run: RunDirectory) -> None:
+        self._events = run.events
         self._follower = Follower(run.events)
         self._last = b""
+
+    @property
+    def passed_over(self) -> str:
+        """What a person should know of lines that could not be read; empty: nothing."""
+        return self._follower.lines.told(self._events)
 
     def poll(self) -> list[Event]:
         batch = self._follower.poll()
@@ -84,6 +90,11 @@ class Watch:
     def seen(self) -> set[str]:
         """The codes of all warnings that were open at some time."""
         return {edge.code for edge in self.edges}
+
+    @property
+    def passed_over(self) -> str:
+        """What a person should know of lines that could not be read; empty: nothing."""
+        return self._reader.passed_over
 
     def follow(self, over: Callable[[RunState], bool]) -> None:
         """Print the run until `over`, and to the last event written by then."""
@@ -189,6 +200,8 @@ def train(spec: Spec, run: RunDirectory, printer: Printer) -> tuple[Watch, int]:
 
 def attach(run: RunDirectory, printer: Printer) -> tuple[Watch, int]:
     """Print a run that somebody else started to its end, and never stop it; returns what was seen, and the exit code."""
+    if _is_empty(run):
+        complain(f"{run.name}: nothing is recorded yet; waiting for its trainer to begin")
     return _print_to(run, printer, lambda state: state.end is not None or _gone(state))
 
 
@@ -225,7 +238,16 @@ def _finish(watch: Watch, printer: Printer, code: int) -> tuple[Watch, int]:
         printer.end(watch)
     except BrokenPipeError:
         return watch, BROKEN_PIPE
+    if watch.passed_over:
+        complain(watch.passed_over)
     return watch, code
+
+
+def _is_empty(run: RunDirectory) -> bool:
+    try:
+        return run.events.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def _gone(state: RunState) -> bool:

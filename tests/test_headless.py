@@ -275,3 +275,13 @@ def test_the_summary_says_measured_and_theory(run: RunDirectory, captured: Captu
     headless.attach(run, Text())
     assert "delta at step 0, span -3.43 decades, theory -3.81 ± 0.05" in captured.text
     assert "delta at step 10, span -3.43 decades\n" in captured.text
+
+
+def test_it_says_that_it_waits_for_a_run_that_has_not_begun(run: RunDirectory, captured: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.events.touch()
+    monkeypatch.setattr("gradtui.headless.time.sleep", lambda _: write(run, hello(), frame(0), End(reason="finished", step=0)))
+    _, code = headless.attach(run, JsonLines())
+    assert code == 0
+    assert captured.error == f"gradtui: {run.name}: nothing is recorded yet; waiting for its trainer to begin\n"
+    headless.attach(run, JsonLines())
+    assert captured.error.count("\n") == 1

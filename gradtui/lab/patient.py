@@ -20,7 +20,7 @@ from gradtui.lab.scenario import Scenario
 from gradtui.lab.toggles import Scheduled
 from gradtui.stream import run_directory
 from gradtui.stream.events import Applied, Event, Hello, Value
-from gradtui.stream.follower import read_all
+from gradtui.stream.recording import Recording
 from gradtui.stream.run_directory import NoSuchRunError, RunDirectory
 
 DISEASES = ("warning", "critical")
@@ -43,6 +43,8 @@ class Patient(Struct, frozen=True, kw_only=True):
     recorded: bool = False
     attempts: int = 1
     """How many the recording holds; the last one is done again."""
+    passed_over: str = ""
+    """What a person should know of lines in the recording that could not be read; empty: nothing."""
 
     @property
     def ill_from(self) -> int | None:
@@ -74,7 +76,8 @@ def admit(name: str) -> Patient:
 
 
 def _from_recording(run: RunDirectory) -> Patient:
-    attempts, events = _last_attempt(read_all(run.events))
+    with Recording(run.events) as recording:
+        attempts, events = _last_attempt(list(recording.events()))
     hello = events[0] if events else None
     if not isinstance(hello, Hello):
         raise ScenarioError(f"{run.events}: holds no beginning of a run, so it cannot be done again")
@@ -90,6 +93,7 @@ def _from_recording(run: RunDirectory) -> Patient:
         illness=_illness(events),
         recorded=True,
         attempts=attempts,
+        passed_over=recording.lines.told(run.events),
     )
 
 

@@ -7,13 +7,11 @@ so a burst cannot starve a screen and a stalled screen cannot slow the trainer.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
-from gradtui.stream.events import Event, decode
+from gradtui.stream.events import Event
+from gradtui.stream.lines import Lines
 
 CHUNK = 1 << 20
 
@@ -43,8 +41,13 @@ class Follower:
         self._offset = 0
         self._tail = b""
         self._identity: tuple[int, int] | None = None
-        self.unreadable = 0
+        self.lines = Lines()
+        """What was read of the file as it is now."""
+
+    @property
+    def unreadable(self) -> int:
         """Whole lines that were not events: of a later schema, or damaged. They are passed over."""
+        return self.lines.unreadable
 
     def poll(self, limit: int = CHUNK) -> Batch:
         """The whole lines among the next `limit` bytes (or one line, if that is longer)."""
@@ -60,28 +63,19 @@ class Follower:
         batch = Batch()
         if identity != self._identity or os.pread(fd, len(self._tail), self._offset - len(self._tail)) != self._tail:
             batch.rewound = self._identity is not None
-            self._identity, self._offset, self._tail, self.unreadable = identity, 0, b"", 0
+            self._identity, self._offset, self._tail, self.lines = identity, 0, b"", Lines()
         data = os.pread(fd, limit, self._offset)
         while b"\n" not in data and self._offset + len(data) < status.st_size:
             more = os.pread(fd, limit, self._offset + len(data))
             if not more:
                 break
             data += more
-        whole, newline, _ = data.rpartition(b"\n")
-        self._offset += len(whole) + len(newline)
-        self._tail = (self._tail + whole + newline)[-TAIL:]
-        batch.events = list(self._decode(whole))
-        batch.more = bool(newline) and self._offset < status.st_size
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        self._tail = (self._tail + whole)[-TAIL:]
+        batch.events = list(self.lines.events(whole))
+        batch.more = bool(whole) and self._offset < status.st_size
         return batch
-
-    def _decode(self, whole: bytes) -> Iterator[Event]:
-        for line in whole.split(b"\n"):
-            if not line.strip():
-                continue
-            try:
-                yield decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                self.unreadable += 1
 
 
 def read_all(path: Path) -> list[Event]:

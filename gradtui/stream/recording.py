@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
-
 from gradtui.stream.events import End, Event, decode
+from gradtui.stream.lines import UNREADABLE, Lines
 from gradtui.stream.run_directory import RunDirectory
 
 CHUNK = 1 << 22
@@ -30,6 +29,8 @@ class Recording:
         self._fd = os.open(path, os.O_RDONLY)
         self.size = os.fstat(self._fd).st_size
         """Bytes, up to which it is read."""
+        self.lines = Lines()
+        """What the last reading of its events found."""
 
     def __enter__(self) -> Recording:
         return self
@@ -61,11 +62,9 @@ class Recording:
 
     def events(self) -> Iterator[Event]:
         """Every event; lines that are none, of a later schema or damaged, are passed over."""
+        self.lines = Lines()
         for chunk in self.chunks():
-            for line in chunk.split(b"\n"):
-                event = event_on(line)
-                if event is not None:
-                    yield event
+            yield from self.lines.events(chunk)
 
 
 def event_on(line: bytes) -> Event | None:
@@ -74,7 +73,7 @@ def event_on(line: bytes) -> Event | None:
         return None
     try:
         return decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

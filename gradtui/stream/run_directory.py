@@ -14,6 +14,8 @@ from pathlib import Path
 
 from platformdirs import user_state_path
 
+from gradtui.stream import lines
+
 EVENTS = "events.jsonl"
 COMMANDS = "commands.jsonl"
 TRAINER_LOG = "trainer.log"
@@ -97,13 +99,29 @@ def _claim(where: Path) -> RunDirectory:
 def find(run: str | None = None) -> RunDirectory:
     """The run that `run` names: a directory, its `events.jsonl`, or a name (or its beginning) under `runs_root()`; the newest for None.
 
-    Raises NoSuchRunError when there is none, when the name fits several, or when the directory holds no events.
+    Raises NoSuchRunError when there is none, when the name fits several, or when the directory holds no events; RunError when what it
+    holds is no recording.
     """
-    if run is None:
-        runs = all_runs()
-        if not runs:
-            raise NoSuchRunError(f"no runs yet under {runs_root()}; start one with: gradtui run deep-sigmoid")
-        return runs[0]
+    found = _named(run) if run is not None else _newest()
+    try:
+        if not found.events.is_file():  # a pipe, say, which would be waited for
+            raise NoSuchRunError(f"{found.events}: is no file; a run directory holds one of that name")
+        fault = lines.fault(found.events)
+    except OSError as error:
+        raise NoSuchRunError(f"{found.events}: cannot be read: {error.strerror}") from None
+    if fault:
+        raise RunError(f"{found.events}: is not a run's recording: {fault}")
+    return found
+
+
+def _newest() -> RunDirectory:
+    runs = all_runs()
+    if not runs:
+        raise NoSuchRunError(f"no runs yet under {runs_root()}; start one with: gradtui run deep-sigmoid")
+    return runs[0]
+
+
+def _named(run: str) -> RunDirectory:
     path = Path(run).expanduser()
     try:
         if path.name == EVENTS and path.is_file():

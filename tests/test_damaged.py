@@ -1,0 +1,58 @@
+"""Commands on recordings that are none, or damaged: one line on standard error, and all that can be read on standard output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gradtui.stream.events import encode
+from tests.command import gradtui
+from tests.diagnose.test_postmortem import CURED
+from tests.lab import test_patient as patient
+
+COMMANDS = (
+    ("replay", "--headless", "RUN"),
+    ("attach", "--headless", "--json", "RUN"),
+    ("report", "RUN"),
+    ("compare", "RUN", "RUN"),
+    ("export", "--to", "csv", "RUN"),
+    ("export", "--to", "csv", "--output", "-", "RUN"),
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "RUN").mkdir()
+    return tmp_path / "RUN" / "events.jsonl"
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ("doctor", "RUN"), ("attach", "RUN"), ("replay", "RUN")], ids=" ".join)
+def test_what_is_no_recording_is_a_bad_file(tmp_path: Path, run: Path, command: tuple[str, ...]) -> None:
+    run.write_text("hm\nwhat\n")
+    result = gradtui(tmp_path, *command)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("gradtui: RUN/events.jsonl: is not a run's recording: no line of it is an event (line 1: ")
+    assert result.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["RUN"]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_rest_of_a_damaged_recording_is_shown_and_what_is_missing_said(tmp_path: Path, run: Path, command: tuple[str, ...]) -> None:
+    lines = [encode(event) for event in CURED]
+    run.write_bytes(b"".join(lines))
+    whole = gradtui(tmp_path, *command)
+    run.write_bytes(b"".join([*lines[:2], b"hm\n", *lines[2:], b'{"type":"fra']))
+    result = gradtui(tmp_path, *command)
+    assert (result.returncode, result.stdout) == (whole.returncode, whole.stdout)
+    said = [line for line in result.stderr.splitlines() if line not in whole.stderr.splitlines()]
+    note = "gradtui: RUN/events.jsonl: 1 line is no event and was passed over (line 3: JSON is malformed: invalid character (byte 0))"
+    assert said == [note] * (2 if command[0] == "compare" else 1)
+
+
+def test_the_doctor_tells_of_lines_that_it_could_not_read(tmp_path: Path, run: Path) -> None:
+    run.write_bytes(encode(patient.hello()) + b"hm\n" + encode(patient.frame(0, 1.0)))
+    result = gradtui(tmp_path, "doctor", "RUN")
+    assert "nothing to cure" in result.stdout
+    assert "gradtui: RUN/events.jsonl: 1 line is no event and was passed over (line 2: JSON is malformed" in result.stderr
