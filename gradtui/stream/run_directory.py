@@ -20,6 +20,12 @@ EVENTS = "events.jsonl"
 COMMANDS = "commands.jsonl"
 TRAINER_LOG = "trainer.log"
 
+STAMP = r"-\d{8}-\d{6}(-\d+)?"
+"""What `create` adds to a run's name, as a pattern."""
+
+SHOWN = 3
+"""So many of the runs that a name fits are named, the newest first."""
+
 
 class RunError(Exception):
     """A run directory that cannot be used; the message names it and says what would be right."""
@@ -122,7 +128,7 @@ def _newest() -> RunDirectory:
 
 
 def _named(run: str) -> RunDirectory:
-    path = Path(run).expanduser()
+    path = _expanded(run)
     try:
         if path.name == EVENTS and path.is_file():
             return RunDirectory(path.parent)
@@ -132,12 +138,29 @@ def _named(run: str) -> RunDirectory:
             raise NoSuchRunError(f"{run}: is a file, not a run directory; a run directory holds {EVENTS}")
     except OSError as error:
         raise NoSuchRunError(f"{run}: cannot be read: {error.strerror}") from None
-    fitting = [r for r in all_runs() if r.name.startswith(run)]
-    if len(fitting) == 1 or any(r.name == run for r in fitting):
-        return next((r for r in fitting if r.name == run), fitting[0])
-    if fitting:
-        raise NoSuchRunError(f"{run}: fits {len(fitting)} runs ({', '.join(r.name for r in fitting[:3])} …); name one of them")
-    raise NoSuchRunError(f"{run}: no such run; gradtui runs lists them")
+    fitting = _fitting(run, all_runs())
+    if not fitting:
+        raise NoSuchRunError(f"{run}: no such run; gradtui runs lists them")
+    if len(fitting) > 1:
+        names = ", ".join(r.name for r in fitting[:SHOWN]) + (", …" if len(fitting) > SHOWN else "")
+        raise NoSuchRunError(f"{run}: fits {len(fitting)} runs ({names}); name one of them")
+    return _with_events(fitting[0].path)
+
+
+def _expanded(run: str) -> Path:
+    try:
+        return Path(run).expanduser()
+    except RuntimeError:  # `~nobody`, where there is no such user
+        return Path(run)
+
+
+def _fitting(name: str, runs: list[RunDirectory]) -> list[RunDirectory]:
+    """The run of that directory's name; or those that were called so, whatever their time stamps; or those whose names begin so."""
+    called = re.compile(re.escape(name) + STAMP)
+    for fits in (lambda run: run == name, called.fullmatch, lambda run: run.startswith(name)):
+        if fitting := [run for run in runs if fits(run.name)]:
+            return fitting
+    return []
 
 
 def _with_events(path: Path) -> RunDirectory:

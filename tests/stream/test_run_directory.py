@@ -100,6 +100,31 @@ def test_what_is_no_run_is_said_with_what_would_be_right(tmp_path: Path) -> None
         (str(tmp_path), "holds no events.jsonl"),
         (str(tmp_path / "file"), "is a file"),
         ("x" * 5000, "cannot be read"),
+        ("~nobody-of-that-name", "no such run"),
     ):
         with pytest.raises(RunError, match=said):
             find(word)
+
+
+def test_a_run_called_exactly_so_wins_over_those_whose_names_go_on() -> None:
+    exact = recorded("exploding")
+    recorded("exploding-relu")
+    recorded("exploding-20260101-000000-x")
+    assert find("exploding") == exact
+    assert find("exploding-r").name.startswith("exploding-relu-")
+    again = recorded("exploding")  # in the same second: its name goes on after the first one's
+    assert find(exact.name) == exact
+    with pytest.raises(RunError) as error:
+        find("exploding")
+    for run in (exact, again):
+        assert run.name in str(error.value)
+    assert "exploding: fits 2 runs (" in str(error.value)
+    assert "relu" not in str(error.value)
+
+
+@pytest.mark.parametrize(("count", "dots"), [(2, False), (3, False), (4, True)])
+def test_runs_that_a_name_fits_are_named_and_only_what_is_left_out_is_dots(count: int, dots: bool) -> None:
+    runs = [recorded(f"deep-{letter}", age) for age, letter in enumerate("abcd"[:count])]
+    with pytest.raises(RunError) as error:
+        find("deep")
+    assert str(error.value) == f"deep: fits {count} runs ({', '.join(run.name for run in runs[:3])}{', …' * dots}); name one of them"
