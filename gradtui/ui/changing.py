@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import on
-from textual.binding import ActiveBinding
 from textual.screen import Screen
 
 from gradtui.diagnose.words import inert
@@ -14,7 +13,7 @@ from gradtui.stream.events import Toggle, Value
 from gradtui.ui import toggles
 from gradtui.ui.controls import Controls
 from gradtui.ui.feed import Source
-from gradtui.ui.life import Life, watched
+from gradtui.ui.life import Life
 from gradtui.ui.lines import STYLES
 from gradtui.ui.prompt import Prompt
 from gradtui.ui.scale import setting
@@ -47,17 +46,9 @@ class Changing(Screen[None]):
         """Toggles still act: on the trainer, or on the one that `r` starts after it."""
         return not self.life.over or self._restart is not None
 
-    @property
-    def active_bindings(self) -> dict[str, ActiveBinding]:
-        """What the footer and the palette offer: nothing that cannot be done any more, though its key still says why."""
-        barred = {*(("pause", "step") if self.life.over else ()), *(() if self.changeable else ("restart",))}
-        return {key: active for key, active in super().active_bindings.items() if active.binding.action not in barred}
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "press":
             return self._with_hotkey(str(parameters[0])) is not None
-        if watched(hello := self.feed.state.hello):  # nobody but its owner can begin such a training again
-            return bool(hello and hello.toggles) if action in ("pause", "step") else action not in ("restart", "doctor")
         return True
 
     def action_press(self, hotkey: str, direction: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
@@ -15,12 +14,10 @@ from textual.widgets import Footer
 
 from gradtui.diagnose.words import full_name, inert
 from gradtui.stream.events import Frame
-from gradtui.stream.run_directory import RunError
-from gradtui.ui import detail, measures, status, theory, toggles, warnings
+from gradtui.ui import detail, measures, status, theory, toggles, verbs, warnings
 from gradtui.ui import life as lives
 from gradtui.ui.bars import LayerBars
 from gradtui.ui.beside import Beside
-from gradtui.ui.changing import Changing
 from gradtui.ui.controls import Controls
 from gradtui.ui.doctor import DoctorScreen, device_of
 from gradtui.ui.feed import Feed, News, Source
@@ -33,6 +30,7 @@ from gradtui.ui.log_pane import LogPane
 from gradtui.ui.prompt import Prompt
 from gradtui.ui.scale import wrapped
 from gradtui.ui.toggles import TogglesPanel
+from gradtui.ui.verbs import Commanding
 from gradtui.ui.watched import Restart, Watched
 
 PERIOD = 0.1
@@ -48,13 +46,11 @@ SETTLED = 3.0
 """Seconds after which everything that a run's screen needs has been imported and made."""
 
 
-class RunScreen(Changing):
+class RunScreen(Commanding):
     """One run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause", id="run.pause", tooltip="Pause the training, or let it go on."),
-        Binding("full_stop", "step", "Step", id="run.step", tooltip="Train one step, then pause."),
-        Binding("r", "restart", "Restart", id="run.restart", tooltip="Begin again: the same seed, the toggles as they are."),
+        *verbs.KEYS,
         Binding("m", "measure(1)", "Measure", id="run.measure", tooltip="What the bars show: delta, weight gradient, update ratio …"),
         Binding("M", "measure(-1)", "Measure back", id="run.measure.back", show=False, tooltip="What the bars showed before."),
         Binding("slash", "filter", "Filter", id="run.filter", show=False, tooltip="Show only layers whose name contains a text."),
@@ -248,38 +244,6 @@ class RunScreen(Changing):
         self.show_texts()
 
     # Keys
-
-    @property
-    def training(self) -> bool:
-        """A trainer that this viewer started is at work."""
-        return self.watched.trainer is not None and self.watched.trainer.alive and not self.life.over
-
-    def action_pause(self) -> None:
-        self._do("resume" if self.feed.state.paused else "pause")
-
-    def action_step(self) -> None:
-        self._do("step")
-
-    def action_restart(self) -> None:
-        if not self.life.over:
-            self._do("restart")
-        elif self._restart is None:
-            another = "" if lives.watched(self.feed.state.hello) else ": gradtui run starts another"
-            self.tell(f"this run is over, and this viewer did not start it{another}")
-        else:
-            try:
-                trainer = self._restart(self.watched.run, self.feed.state.settings | self.controls.pending)
-            except RunError as error:
-                self.tell(inert(str(error)))
-                return
-            self.watched = replace(self.watched, trainer=trainer)
-            self._restarting = True
-
-    def _do(self, verb: str) -> None:
-        over = "the run is over; r starts it again" if self._restart else "the run is over"
-        problem = over if self.life.over else self.controls.do(verb)
-        if problem:
-            self.tell(problem)
 
     def action_measure(self, by: int) -> None:
         at = measures.MEASURES.index(self._bars.measure)
