@@ -213,7 +213,7 @@ class GradApp(App[Outcome]):
     def action_help(self) -> None:
         screen = self.run_screen
         hello = screen.feed.state.hello if screen else None
-        self.push_screen(help.TextScreen("Keys", help.rows(self.key_sections(), hello.toggles if hello else [])))
+        self.push_screen(help.TextScreen("Keys", partial(help.rows, self.key_sections(), hello.toggles if hello else [])))
 
     def key_sections(self) -> list[tuple[str, list[Binding]]]:
         """Every binding that means something on the present screen, by where it is bound."""

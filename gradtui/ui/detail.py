@@ -6,7 +6,7 @@ from gradtui.diagnose.words import inert
 from gradtui.stream.events import Frame, Layer
 from gradtui.ui.lines import Row
 from gradtui.ui.measures import at
-from gradtui.ui.scale import number, percent
+from gradtui.ui.scale import number, percent, wrapped
 from gradtui.ui.theory import Point
 
 FIELDS: tuple[tuple[str, str], ...] = (
@@ -36,7 +36,7 @@ FRACTIONS = ("grad_zero", "grad_subnormal", "saturated", "dead")
 WIDTH = max(len(words) for _, words in FIELDS) + 2
 
 
-def rows(layer: Layer, frame: Frame | None, index: int, theory: Point | None) -> list[Row]:
+def rows(layer: Layer, frame: Frame | None, index: int, theory: Point | None, width: int) -> list[Row]:
     """The layer's facts, then its numbers, `index` in the newest frame; `theory`: what is predicted of it."""
     facts = [
         ("kind", inert(layer.kind)),
@@ -47,7 +47,18 @@ def rows(layer: Layer, frame: Frame | None, index: int, theory: Point | None) ->
     if theory is not None:
         facts += [("delta at step 0, by theory", number(theory.delta)), ("  decades from the last row's", theory.told)]
     lines = facts + (_numbers(frame, index) if frame else [])
-    return [((f"  {words:<{WIDTH}}", "muted"), (value, "strong")) for words, value in lines]
+    if width >= WIDTH + 2 + max(len(value) for _, value in lines):
+        return [((f"  {words:<{WIDTH}}", "muted"), (value, "strong")) for words, value in lines]
+    return [row for words, value in lines for row in _narrow(words, value, width)]
+
+
+def _narrow(words: str, value: str, width: int) -> list[Row]:
+    """The value at the right edge, on lines of its own where it does not fit beside its words: a number that is cut is another one."""
+    room = width - 3 - len(words)
+    if len(value) <= room:
+        return [((f"  {words} ", "muted"), (f"{value:>{room}}", "strong"))]
+    lines = wrapped(value, max(1, width - 2), len(value))
+    return [((f"  {words}"[:width], "muted"),), *(((f"{line:>{width}}", "strong"),) for line in lines)]
 
 
 def _numbers(frame: Frame, index: int) -> list[tuple[str, str]]:

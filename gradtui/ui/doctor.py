@@ -23,14 +23,20 @@ from textual.screen import ModalScreen
 from gradtui.diagnose.words import inert, setting
 from gradtui.stream.events import Hello, Value
 from gradtui.stream.run_directory import RunDirectory
+from gradtui.ui.help import FRAME
 from gradtui.ui.lines import STYLES, Lines, Row
+from gradtui.ui.scale import elide, wrapped
 
 Fix = dict[str, Value]
 
 COMMAND = (sys.executable, "-P", "-m", "gradtui", "doctor", "--json", "--seeds", "1")
 LONGEST = 1 << 20
 """Bytes of one line."""
-FIX_WIDTH = 37
+FIX_WIDTH, FIX_LEAST = 37, 12
+DIALOG = 110
+"""Cells of the dialog where the terminal has them, as the style sheet says."""
+OUTCOMES = 22
+"""Cells of the cursor's mark and of both outcomes."""
 
 _MEASURED = {"loss": "Accuracy, or else the loss", "sw1": "How far the points are off"}
 """What the numbers are, by the diagnosis's `outcome`."""
@@ -64,9 +70,7 @@ class Findings:
                 self._trials = line["trials"]
                 of = f" of attempt {line['attempts']}, the last" if line["attempts"] > 1 else ""
                 self.heading = f"{codes or 'no warning'} at step {line['step']}{of}"
-                self._meaning = (
-                    f"  rescue: in force from step {line['step']} on; prevent: from the first step. {_MEASURED[line['outcome']]}"
-                )
+                self._meaning = f"rescue: in force from step {line['step']} on; prevent: from the first step. {_MEASURED[line['outcome']]}"
             case "trial":
                 self._done += 1
                 name = json.dumps(line["fix"])
@@ -86,12 +90,15 @@ class Findings:
         """Best first, as far as is known; the empty one is doing nothing."""
         return [self._fixes[name] for name in self._order()]
 
-    def rows(self, cursor: int) -> list[Row]:
-        """The table; the row under the cursor stands out."""
-        found: list[Row] = [
-            ((self._meaning, "muted"),),
-            ((f"  {'':<{FIX_WIDTH}} {'rescue':>9} {'prevent':>9}  still open after the rescue", "muted"),),
-        ]
+    def about(self, width: int) -> list[Row]:
+        """What the columns are, and their heads."""
+        heads = elide(f"  {'':<{_fix_width(width)}} {'rescue':>9} {'prevent':>9}  still open after the rescue", width)
+        lines = wrapped(self._meaning, max(1, width - 2), 10)
+        return [*(((f"  {line}", "muted"),) for line in lines), ((heads, "muted"),)]
+
+    def rows(self, cursor: int, width: int) -> list[Row]:
+        """The fixes; the row under the cursor stands out."""
+        fix_width, found = _fix_width(width), []
         for place, name in enumerate(self._order()):
             tried = self._by_fix[name]
             text = inert(" ".join(setting(key, value) for key, value in self._fixes[name].items())) or "nothing"
@@ -99,11 +106,17 @@ class Findings:
             shown = tried.get("rescue") or tried["prevent"]
             said = inert(shown["error"]) or ", ".join(shown["open"]) or "–"
             style = "cursor" if place == cursor else "muted" if not self._fixes[name] else ""
-            found.append(((f"{'›' if place == cursor else ' '} {text:<{FIX_WIDTH}} {outcomes}  {said}", style),))
+            row = f"{'›' if place == cursor else ' '} {elide(text, fix_width):<{fix_width}} {outcomes}"
+            room = width - len(row) - 2
+            found.append(((row if room < 4 else f"{row}  {said if len(said) <= room else said[: room - 1] + '…'}", style),))
         return found
 
     def _order(self) -> list[str]:
         return sorted(self._by_fix, key=lambda name: (self._ranks.get(name, 0), *_badness(self._by_fix[name])))
+
+
+def _fix_width(width: int) -> int:
+    return max(FIX_LEAST, min(FIX_WIDTH, width - OUTCOMES))
 
 
 def _badness(tried: dict[str, dict[str, Any]]) -> tuple[bool, bool, float, float]:
@@ -142,6 +155,8 @@ class DoctorScreen(ModalScreen[Fix | None]):
         self._findings = Findings()
         self._cursor = 0
         self._said = ""
+        self._above: list[Row] = []
+        """The rows over the fixes."""
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog", id="doctor"):
@@ -186,18 +201,23 @@ class DoctorScreen(ModalScreen[Fix | None]):
     def _show(self) -> None:
         if not self.is_mounted:
             return
-        state = self._said or self._findings.heading
-        title = self.query_one("#title", Lines)
-        title.put([((" Doctor ", "strong"), (f" {state}  {self._findings.progress}   enter applies, escape closes", "muted"))])
-        rows = self._findings.rows(self._cursor)
-        content = self.query_one("#content", Lines)
-        content.styles.height = len(rows)
-        content.put(rows)
+        width = min(DIALOG, self.app.size.width) - FRAME
+        told = f"{self._said or self._findings.heading}  {self._findings.progress}".rstrip()
+        title: list[Row] = [((" Doctor", "strong"), ("   enter applies, escape closes", "muted"))]
+        title += [((f" {line}", "muted"),) for line in wrapped(told, max(1, width - 1), 10)]
+        self._above = self._findings.about(width)
+        for id, rows in (("#title", title), ("#content", [*self._above, *self._findings.rows(self._cursor, width)])):
+            lines = self.query_one(id, Lines)
+            lines.styles.height = len(rows)
+            lines.put(rows)
+
+    def on_resize(self) -> None:
+        self._show()
 
     def action_move(self, by: int) -> None:
         self._cursor = min(max(self._cursor + by, 0), max(len(self._findings.fixes) - 1, 0))
         self._show()
-        self.query_one("#doctor").scroll_to(y=self._cursor - 3, animate=False)
+        self.query_one("#doctor").scroll_to(y=self._cursor + len(self._above) - 2, animate=False)
 
     def action_apply(self) -> None:
         if fixes := self._findings.fixes:

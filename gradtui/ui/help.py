@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -18,6 +18,17 @@ from gradtui.ui.scale import setting, wrapped
 
 KEY_WIDTH = 13
 TEXT_WIDTH = 56
+NARROW = 60
+"""Cells of the dialog under which a key that is longer than KEY_WIDTH_NARROW stands on a line of its own."""
+KEY_WIDTH_NARROW = 7
+
+DIALOG = 78
+"""Cells of a dialog where the terminal has them, as the style sheet says."""
+FRAME = 3
+"""Of them its padding and its scroll bar."""
+
+Text = Callable[[int], Sequence[Row]]
+"""Rows to read, for a width in cells."""
 
 SIGNS: tuple[tuple[str, str], ...] = (
     ("X  !  i", "a critical warning, a warning, an information on this layer"),
@@ -49,23 +60,30 @@ def key_names(binding: Binding) -> str:
     return " ".join(looks.get(key.strip(), key.strip()) for key in binding.key.split(","))
 
 
-def rows(sections: Iterable[tuple[str, Sequence[Binding]]], toggles: Sequence[Toggle]) -> list[Row]:
+def rows(sections: Iterable[tuple[str, Sequence[Binding]]], toggles: Sequence[Toggle], width: int = DIALOG - FRAME) -> list[Row]:
     """The help's rows: every binding with its words, the toggles with their keys, and what the signs mean."""
     found: list[Row] = []
     for title, bindings in sections:
-        found += _section(title, [(key_names(b), b.tooltip or b.description) for b in bindings])
-    found += _section("Toggles (with shift: the value before)", [(inert(t.hotkey) or "in the panel", _toggle(t)) for t in toggles])
-    found += _section("Signs", SIGNS)
-    found += _section("What the bars show", [(measure.title, measure.about) for measure in MEASURES])
+        found += _section(title, [(key_names(b), b.tooltip or b.description) for b in bindings], width)
+    offered = [(inert(t.hotkey) or "in the panel", _toggle(t)) for t in toggles]
+    found += _section("Toggles (with shift: the value before)", offered, width)
+    found += _section("Signs", SIGNS, width)
+    found += _section("What the bars show", [(measure.title, measure.about) for measure in MEASURES], width)
     return found
 
 
-def _section(title: str, lines: Sequence[tuple[str, str]]) -> list[Row]:
-    body: list[Row] = []
-    for key, text in lines:
-        for n, line in enumerate(wrapped(text, TEXT_WIDTH, 10)):
-            body.append(((f"  {key if n == 0 else '':<{KEY_WIDTH}} ", "key"), (line, "")))
-    return [((f" {title}", "title"),), *body, ()] if body else []
+def _section(title: str, lines: Sequence[tuple[str, str]], width: int) -> list[Row]:
+    body = [row for key, text in lines for row in beside(key, text, width)]
+    return [*(((f" {line}", "title"),) for line in wrapped(title, width - 1, 3)), *body, ()] if body else []
+
+
+def beside(key: str, text: str, width: int) -> list[Row]:
+    """`key` and, beside it, what it does; where there is little room what is too long for its column stands above it."""
+    column = KEY_WIDTH_NARROW if width < NARROW else KEY_WIDTH
+    above: list[Row] = [((f"  {key}", "key"),)] if len(key) > column else []
+    lines = wrapped(text, max(1, min(TEXT_WIDTH, width - column - 3)), 20)
+    heads = ["" if above or n else key for n in range(len(lines))]
+    return [*above, *(((f"  {head:<{column}} ", "key"), (line, "")) for head, line in zip(heads, lines, strict=True))]
 
 
 def _toggle(toggle: Toggle) -> str:
@@ -85,10 +103,10 @@ class TextScreen(ModalScreen[None]):
         Binding("k", "scroll(-1)", "Up", id="text.up", show=False, tooltip="Up a line."),
     ]
 
-    def __init__(self, title: str, rows: Sequence[Row]) -> None:
+    def __init__(self, title: str, text: Text) -> None:
         super().__init__()
         self._heading = title
-        self._rows = rows
+        self._text = text
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog", id="text"):
@@ -96,17 +114,31 @@ class TextScreen(ModalScreen[None]):
             yield Lines(id="content")
 
     def on_mount(self) -> None:
-        self.query_one("#title", Lines).put([((f" {self._heading}", "strong"), ("   escape closes", "muted"))])
-        self.show(self._rows)
+        self.show(self._text)
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """Other rows: those of a newer frame."""
-        content = self.query_one("#content", Lines)
-        content.styles.height = len(rows)
-        content.put(rows)
+    def on_resize(self) -> None:
+        self.show(self._text)
+
+    def show(self, text: Text) -> None:
+        """Another text, or the numbers of a newer frame."""
+        self._text = text
+        width = min(DIALOG, self.app.size.width) - FRAME
+        for id, rows in (("#title", headed(self._heading, width)), ("#content", text(width))):
+            lines = self.query_one(id, Lines)
+            lines.styles.height = len(rows)
+            lines.put(rows)
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#text").scroll_relative(y=by, animate=False)
 
     def action_close(self) -> None:
         self.dismiss(None)
+
+
+def headed(title: str, width: int) -> list[Row]:
+    """A dialog's title, and how it is closed: on a line of its own where that does not fit beside it."""
+    closes = ("escape closes", "muted")
+    lines = wrapped(title, max(1, width - 1), 3)
+    if len(lines) == 1 and len(title) + len(closes[0]) + 4 <= width:
+        return [((f" {title}", "strong"), ("   ", ""), closes)]
+    return [*(((f" {line}", "strong"),) for line in lines), ((" ", ""), closes)]

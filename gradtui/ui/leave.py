@@ -10,14 +10,26 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from gradtui.ui.lines import STYLES, Lines, Row
+from gradtui.ui.scale import wrapped
 
-TEXT: list[Row] = [
-    ((" It is still training.", "strong"),),
-    (),
-    (("  s ", "key"), (" stop   end the training; the recording stays", "")),
-    (("  d ", "key"), (" detach leave it running; gradtui attach comes back to it", "")),
-    (("  c ", "key"), (" cancel stay here", "")),
-]
+DIALOG = 66
+"""Cells of the dialog where the terminal has them, as the style sheet says."""
+
+ANSWERS = (
+    ("s", "stop", "end the training; the recording stays"),
+    ("d", "detach", "leave it running; gradtui attach comes back to it"),
+    ("c", "cancel", "stay here"),
+)
+
+
+def rows(width: int) -> list[Row]:
+    """The question and its answers, `width` cells wide."""
+    found: list[Row] = [((" It is still training.", "strong"),), ()]
+    for key, word, what in ANSWERS:
+        for n, line in enumerate(wrapped(what, max(1, width - 11), 10)):
+            head: Row = ((f"  {key} ", "key"), (f"{word:<7}", "")) if n == 0 else ((" " * 11, ""),)
+            found.append((*head, (line, "")))
+    return found
 
 
 class LeaveScreen(ModalScreen[str]):
@@ -36,7 +48,16 @@ class LeaveScreen(ModalScreen[str]):
             yield Lines(id="choices")
 
     def on_mount(self) -> None:
-        self.query_one("#choices", Lines).put(TEXT)
+        self._show()
+
+    def on_resize(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        found = rows(min(DIALOG, self.app.size.width) - 2)
+        choices = self.query_one("#choices", Lines)
+        choices.styles.height = len(found)
+        choices.put(found)
 
     def action_answer(self, answer: str) -> None:
         self.dismiss(answer)

@@ -56,8 +56,8 @@ def said(*lines: dict[str, Any]) -> Findings:
     return findings
 
 
-def texts(findings: Findings, cursor: int = 0) -> list[str]:
-    return ["".join(text for text, _ in row) for row in findings.rows(cursor)]
+def texts(findings: Findings, cursor: int = 0, width: int = 107) -> list[str]:
+    return ["".join(text for text, _ in row) for row in (*findings.about(width), *findings.rows(cursor, width))]
 
 
 def test_fixes_are_in_order_as_they_come_in() -> None:
@@ -72,6 +72,16 @@ def test_fixes_are_in_order_as_they_come_in() -> None:
     assert rows[4].split() == ["nothing", "2.3", "…", "vanishing"]
     assert rows[5].split() == ["lr=0.2", "nan", "…", "non-finite"]
     assert rows[6].split() == ["skip=plain", "–", "…", "no", "\\x1b[31mway"]
+
+
+@pytest.mark.parametrize("width", [37, 77, 107])
+def test_no_outcome_is_cut_at_any_width(width: int) -> None:
+    last = trial("rescue", 1.5, ["vanishing", "update-too-small"] * 5, norm_scale=3.0, batch_norm="on")
+    rows = texts(said(DIAGNOSIS, *TRIALS, last), 0, width)
+    assert all(len(row) <= width for row in rows)
+    found = next(row for row in rows if "clip=norm" in row).split()
+    assert found[2:4] == ["0.1", "…"]
+    assert " ".join(" ".join(rows).split()).startswith("rescue: in force from step 41 on; prevent: from the first step. Accuracy, or else")
 
 
 def test_of_a_run_that_was_restarted_the_attempt_is_named() -> None:

@@ -19,7 +19,7 @@ from tests.ui.test_warnings import warning
 
 
 def shown(codes: list[str], at: int) -> str:
-    return "\n".join(text_of(row) for row in rows(codes, at))
+    return "\n".join(text_of(row) for row in rows(codes, at, 74))
 
 
 def test_of_several_all_are_named_and_one_is_told() -> None:
@@ -29,9 +29,12 @@ def test_of_several_all_are_named_and_one_is_told() -> None:
     assert page.lines(page.load("exploding"), 74)[1] not in text
 
 
+@pytest.mark.parametrize("width", [75, 37])
 @pytest.mark.parametrize("code", page.CODES)
-def test_no_line_is_cut(code: str) -> None:
-    assert all(len(text_of(row)) <= 76 for row in rows(page.CODES, page.CODES.index(code)))
+def test_no_line_is_cut(code: str, width: int) -> None:
+    told = [text_of(row) for row in rows(page.CODES, page.CODES.index(code), width)]
+    assert all(len(line.rstrip()) <= width for line in told)
+    assert page.load(code).paper.split()[-1] in told[-1]
 
 
 def test_the_worst_comes_first_and_of_those_the_newest() -> None:
