@@ -13,6 +13,7 @@ from gradtui.diagnose.words import inert
 from gradtui.lab import toggles
 from gradtui.lab.scenario import catalog, load
 from gradtui.stream.events import End, Event, Frame, Hello, decode, spell_nonfinite
+from gradtui.stream.lines import UNREADABLE, fault
 from gradtui.stream.liveness import elsewhere, gone, silence
 from gradtui.stream.run_directory import RunDirectory, all_runs
 
@@ -64,24 +65,27 @@ class Recorded:
     """It is a training of somebody's own."""
     state: str
     """`running`, `finished`, `stopped`, `crashed` (the trainer is gone, too); `silent`: of a run on another host, from where its trainer
-cannot be seen, nothing was heard for long; `unknown`: the recording's beginning cannot be read."""
+cannot be seen, nothing was heard for long; `starting`: nothing is recorded yet; `never began`: nor was it for long; `unknown`: the
+recording's beginning cannot be read; `unreadable`: nothing of it can."""
     host: str
     silent_for: float | None
     """Seconds since it was written to; None: its end is recorded."""
-    step: int
+    step: int | None
+    """The last step known of; None: not one was taken, or none is recorded."""
     started: float
     """Seconds since the epoch."""
 
 
 def runs_text() -> str:
     rows = list(map(_row, map(recorded, all_runs())))
-    return "\n".join([f"{'run':<42} {'state':<9} {'step':>8}  started", *rows]) + "\n" if rows else ""
+    return "\n".join([f"{'run':<42} {'state':<11} {'step':>8}  started", *rows]) + "\n" if rows else ""
 
 
 def _row(run: Recorded) -> str:
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
     known = f"  silent for {_span(run.silent_for or 0.0)}, on {inert(run.host)}" if run.state == "silent" else ""
-    return f"{inert(run.run):<42} {run.state:<9} {run.step:>8}  {started}{known}"
+    step = "–" if run.step is None else run.step
+    return f"{inert(run.run):<42} {inert(run.state):<11} {step:>8}  {started}{known}"
 
 
 def _span(seconds: float) -> str:
@@ -95,7 +99,7 @@ def runs_json() -> str:
 
 
 def recorded(run: RunDirectory) -> Recorded:
-    """A run in short, without reading all of it. A recording without a whole first line is `unknown`."""
+    """A run in short, without reading all of it."""
     first, last = _ends(run)
     hello = next((event for event in first if isinstance(event, Hello)), None)
     newest = next((event for event in reversed(last) if isinstance(event, Hello)), hello)
@@ -106,15 +110,15 @@ def recorded(run: RunDirectory) -> Recorded:
         path=str(run.path),
         scenario=hello.scenario_name if hello else "",
         watched=hello is not None and hello.watched,
-        state=_state(newest, last[-1] if last else None, silent_for or 0.0),
+        state=_state(newest, last[-1], silent_for or 0.0) if last else _state_of_none(run, silent_for or 0.0),
         host=newest.host if newest else "",
         silent_for=silent_for,
-        step=step,
-        started=hello.started if hello else run.events.stat().st_mtime,
+        step=step if step >= 0 else None,
+        started=hello.started if hello else time.time() - silence(run.events),
     )
 
 
-def _state(hello: Hello | None, last: Event | None, silent_for: float) -> str:
+def _state(hello: Hello | None, last: Event, silent_for: float) -> str:
     if isinstance(last, End):
         return last.reason
     if hello is None:
@@ -124,12 +128,25 @@ def _state(hello: Hello | None, last: Event | None, silent_for: float) -> str:
     return "crashed" if gone(hello) else "running"
 
 
+def _state_of_none(run: RunDirectory, silent_for: float) -> str:
+    """Of a recording without an event."""
+    try:
+        if fault(run.events):
+            return "unreadable"
+    except OSError:
+        return "unreadable"
+    return "starting" if silent_for < SILENT_AFTER else "never began"
+
+
 def _ends(run: RunDirectory) -> tuple[list[Event], list[Event]]:
-    """The first event, and the events among the last bytes."""
-    with run.events.open("rb") as file:
-        first = file.readline(ENDS)
-        file.seek(max(0, file.seek(0, 2) - ENDS))
-        last = file.read().rpartition(b"\n")[0].split(b"\n")
+    """The first event, and the events among the last bytes; none of a recording that cannot be read: the others are listed all the same."""
+    try:
+        with run.events.open("rb") as file:
+            first = file.readline(ENDS)
+            file.seek(max(0, file.seek(0, 2) - ENDS))
+            last = file.read().rpartition(b"\n")[0].split(b"\n")
+    except OSError:
+        return [], []
     return _readable([first]), _readable(last)
 
 
@@ -138,7 +155,7 @@ def _readable(lines: Iterable[bytes]) -> list[Event]:
     for line in lines:
         try:
             events.append(decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             continue
     return events
 

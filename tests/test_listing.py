@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from gradtui import listing
-from gradtui.listing import recorded, runs_text
-from gradtui.stream.events import End
+from gradtui.listing import _row, recorded, runs_text
+from gradtui.stream import run_directory
+from gradtui.stream.events import End, encode
+from gradtui.stream.run_directory import RunDirectory
 from tests.diagnose.streams import frame, hello
 from tests.ui import recordings as rec
 
@@ -52,3 +55,48 @@ def test_a_run_on_this_host_is_running_however_silent_while_its_process_is_there
     run = rec.write(tmp_path, [hello(host=socket.gethostname(), pid=os.getpid(), started=time.time()), frame(4)])
     os.utime(run.events, (0, 0))
     assert recorded(run).state == "running"
+
+
+LONG_AGO = 1e9
+HALF = encode(hello())[:40]
+
+
+@pytest.mark.parametrize(
+    ("data", "age", "state"),
+    [
+        (encode(End(reason="stopped", step=-1)), 0.0, "stopped"),
+        (encode(End(reason="crashed", step=-1, error="model: no such module")), 0.0, "crashed"),
+        (encode(hello()) + encode(End(reason="stopped", step=-1)), 0.0, "stopped"),
+        (b"", 0.0, "starting"),
+        (HALF, 0.0, "starting"),
+        (b"", LONG_AGO, "never began"),
+        (HALF, LONG_AGO, "never began"),
+        (b"hm\n", 0.0, "unreadable"),
+    ],
+)
+def test_where_no_step_was_taken_none_is_shown(tmp_path: Path, data: bytes, age: float, state: str) -> None:
+    run = rec.write(tmp_path, [])
+    run.events.write_bytes(data)
+    os.utime(run.events, (time.time() - age,) * 2)
+    found = recorded(run)
+    assert (found.state, found.step) == (state, None)
+    assert f" {state} " in _row(found)
+    assert _row(found).split(state)[1].split()[0] == "–"
+
+
+def test_a_damaged_beginning_hides_neither_the_step_nor_the_other_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beheaded, vanished = RunDirectory(tmp_path / "beheaded"), RunDirectory(tmp_path / "vanished")
+    beheaded.path.mkdir()
+    beheaded.events.write_bytes(b"hm\n" + encode(frame(7)))
+    monkeypatch.setattr(listing, "all_runs", lambda: [vanished, beheaded])
+    first, second = (json.loads(line) for line in listing.runs_json().splitlines())
+    assert (first["run"], first["state"], first["step"]) == ("vanished", "unreadable", None)
+    assert (second["run"], second["state"], second["step"]) == ("beheaded", "unknown", 7)
+
+
+def test_what_is_no_file_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe would be waited for."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    run = run_directory.create("mine")
+    os.mkfifo(run.events)
+    assert runs_text() == ""

@@ -36,10 +36,14 @@ PR_SET_PDEATHSIG = 1
 
 
 class Lifeline:
-    """Sets `stopping` when standard input ends, unless detached; then ends the process if that takes too long."""
+    """Sets `stopping` when standard input ends, unless detached; then ends the process if that takes too long.
 
-    def __init__(self, stopping: threading.Event) -> None:
+    Of a run that has not begun by then nobody else would say that it never will.
+    """
+
+    def __init__(self, stopping: threading.Event, writer: EventWriter) -> None:
         self._stopping = stopping
+        self._writer = writer
         self._detached = False
         _set_parent_death_signal(signal.SIGTERM)
         threading.Thread(target=self._watch, daemon=True, name="lifeline").start()
@@ -55,6 +59,8 @@ class Lifeline:
         if not self._detached:
             self._stopping.set()
             time.sleep(GRACE)
+            if self._writer.empty:
+                self._writer.append(End(reason="stopped", step=-1))
             os._exit(128 + signal.SIGHUP)
 
 
@@ -105,9 +111,9 @@ def main() -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
-    lifeline = Lifeline(stopping) if spec.lifeline else None
-    commands = CommandReader(run.commands)
     writer = EventWriter(run.events)
+    lifeline = Lifeline(stopping, writer) if spec.lifeline else None
+    commands = CommandReader(run.commands)
     tees = Tee(sys.stdout, writer), Tee(sys.stderr, writer)
     sys.stdout, sys.stderr = tees
     # torch works without numpy, and says so at its first tensor.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +180,9 @@ def all_runs() -> list[RunDirectory]:
     found = []
     for path in runs_root().glob(f"*/{EVENTS}"):
         try:
-            found.append((path.stat().st_mtime, path.parent))
+            status = path.stat()
         except OSError:
             continue
+        if stat.S_ISREG(status.st_mode):
+            found.append((status.st_mtime, path.parent))
     return [RunDirectory(path) for _, path in sorted(found, reverse=True)]

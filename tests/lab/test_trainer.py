@@ -210,3 +210,15 @@ def test_what_is_printed_before_the_beginning_is_recorded_after_it(
     assert [type(event).__name__ for event in events[:3]] == ["Hello", "Log", "Frame"]
     assert events[1] == Log(text="imported \x1b[31m")
     assert "imported" in run.trainer_log.read_text()
+
+
+def test_a_run_that_is_left_before_it_began_says_so(run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else could: whoever started it is gone."""
+    (tmp_path / "slow.py").write_text("import pathlib, time\npathlib.Path('reached').touch()\ntime.sleep(600)\n")
+    monkeypatch.chdir(tmp_path)
+    scenario = msgspec.structs.replace(load("healthy-mlp"), model="slow:build", settings={}, options={})
+    trainer = start(msgspec.structs.replace(spec(), scenario=scenario, settings=toggles.initial(scenario)), run)
+    wait_for(lambda: Path("reached").exists(), "the import that takes long")
+    trainer._cut_lifeline()
+    wait_for(lambda: not trainer.alive, "its end")
+    assert read_all(run.events) == [End(reason="stopped", step=-1)]
