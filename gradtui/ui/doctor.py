@@ -98,7 +98,8 @@ class Findings:
 
     def rows(self, cursor: int, width: int) -> list[Row]:
         """The fixes; the row under the cursor stands out."""
-        fix_width, found = _fix_width(width), []
+        fix_width = _fix_width(width)
+        found: list[Row] = []
         for place, name in enumerate(self._order()):
             tried = self._by_fix[name]
             text = inert(" ".join(setting(key, value) for key, value in self._fixes[name].items())) or "nothing"
