@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -196,7 +197,7 @@ class RunScreen(Commanding):
         self._toggles.show(state.settings, self.controls.pending, self.controls.refused)
         self._history.head(state.history, self._beside.losses if self._beside else ())
         if self._detail and self._detail[0].is_current:
-            self._detail[0].show(self._detail_rows(self._detail[1]))
+            self._detail[0].show(partial(self._detail_rows, self._detail[1]))
 
     def _status_rows(self, width: int) -> list[Row]:
         return status.status_rows(self.feed.state, self.life, self._gpu_text, width, self.watched.run.name)
@@ -283,12 +284,12 @@ class RunScreen(Commanding):
     def _open_layer(self, picked: LayerBars.Picked) -> None:
         hello = self.feed.state.hello
         if hello:
-            screen = TextScreen(inert(full_name(hello.layers[picked.index])), self._detail_rows(picked.index))
+            screen = TextScreen(inert(full_name(hello.layers[picked.index])), partial(self._detail_rows, picked.index))
             self._detail = (screen, picked.index)
             self.app.push_screen(screen)
 
-    def _detail_rows(self, index: int) -> list[Row]:
+    def _detail_rows(self, index: int, width: int) -> list[Row]:
         hello = self.feed.state.hello
         if hello is None or index >= len(hello.layers):
             return []
-        return detail.rows(hello.layers[index], self.feed.state.frame, index, theory.point(self._bars.theory, index))
+        return detail.rows(hello.layers[index], self.feed.state.frame, index, theory.point(self._bars.theory, index), width)
