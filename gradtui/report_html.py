@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradtui import report_svg, report_text
 from gradtui.diagnose.report import Report, Spell
-from gradtui.diagnose.words import inert, label, setting, span_of
+from gradtui.diagnose.words import inert, label, span_of, together
 from gradtui.report_svg import shown
 
 STYLE = """
@@ -76,7 +76,7 @@ def _trials(report: Report) -> str:
 
 
 def _untried(report: Report) -> str:
-    rows = [(f"<code>{shown(setting(fix.toggle, fix.value))}</code>", shown(fix.why)) for fix in report.untried]
+    rows = [(f"<code>{shown(together(fix))}</code>", shown(fix.why)) for fix in report.untried]
     return _table("Never tried against it", ("setting", "measured elsewhere"), rows)
 
 

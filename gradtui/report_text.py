@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gradtui import plots
 from gradtui.diagnose.at_init import spelled
 from gradtui.diagnose.report import Report, Snapshot, Spell, Trial, Unjudged
-from gradtui.diagnose.words import inert, label, setting, span_of
+from gradtui.diagnose.words import inert, label, setting, span_of, together
 
 WIDTH = 80
 STEEPER = 0.5
@@ -28,7 +28,7 @@ def text(report: Report) -> str:
     if report.trials:
         blocks.append(block("what was tried, and what followed", [trial_line(trial, report) for trial in report.trials]))
     if report.untried:
-        lines = [f"{inert(setting(fix.toggle, fix.value))}: {fix.why}" for fix in report.untried]
+        lines = [f"{inert(together(fix))}: {fix.why}" for fix in report.untried]
         blocks.append(block("never tried against it", lines))
     blocks += curve(report)
     blocks += profiles(report)

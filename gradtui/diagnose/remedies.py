@@ -141,10 +141,12 @@ def _offered(signals: Signals, remedies: Iterable[Remedy]) -> list[Try]:
     toggles = {toggle.key: toggle for toggle in signals.hello.toggles if toggle.applies}
     found = []
     for key, value, why in remedies:
-        toggle = toggles.get(key)
+        beside = table.BESIDE.get((key, value), {})
+        toggle = toggles.get(key) if beside.keys() <= toggles.keys() else None
         resolved = _resolve(signals, toggle, value) if toggle else None
         if resolved is not None:
-            found.append(Try(toggle=key, value=resolved, why=why))
+            unset = {other: wanted for other, wanted in beside.items() if signals.settings.get(other) != wanted}
+            found.append(Try(toggle=key, value=resolved, why=why, with_=unset))
     return found
 
 

@@ -7,12 +7,17 @@ data is 1 where they began. What was measured to be of no use, or to harm, is in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gradtui.stream.events import Value
 
 Remedy = tuple[str, Value, str]
 """A toggle, its value (of those in FACTORS: a factor on what is in force), and the evidence."""
 
 FACTORS = ("lr", "clip_threshold")
+
+BESIDE: Mapping[tuple[str, Value], Mapping[str, Value]] = {("optimizer", "adam"): {"lr": 0.001}}
+"""What a setting was measured with, and hardly helps without: Adam's rate is of its own kind. Values as they stand, no factors."""
 
 VANISHING_SIGMOID: tuple[Remedy, ...] = (
     ("batch_norm", "on", "score 0.00 to 0.99 on 8 sigmoid layers"),
@@ -62,13 +67,13 @@ EXPLODING_TIME: tuple[Remedy, ...] = (
     ("clip", "norm", "score 0.11 to 1.00 on a recurrent network over 30 steps"),
     ("clip", "value", "score 0.11 to 1.00 on a recurrent network over 30 steps, at 0.01"),
     ("layer_norm", "on", "score 0.11 to 1.00 on a recurrent network over 30 steps"),
-    ("optimizer", "adam", "score 0.11 to 1.00 on a recurrent network over 30 steps, with Adam's own learning rate"),
+    ("optimizer", "adam", "score 0.11 to 1.00 on a recurrent network over 30 steps"),
     ("lr", 0.1, "score 0.11 to 0.97 on a recurrent network over 30 steps"),
 )
 LARGE_UPDATES: tuple[Remedy, ...] = (
     ("lr", 0.1, "score 0.01 to 0.98 on 5 ReLU layers at too high a learning rate"),
     ("clip", "norm", "score 0.01 to 0.97 on 5 ReLU layers at too high a learning rate"),
-    ("optimizer", "adam", "score 0.01 to 0.97 on 5 ReLU layers at too high a learning rate, with Adam's own"),
+    ("optimizer", "adam", "score 0.01 to 0.97 on 5 ReLU layers at too high a learning rate"),
     ("batch_norm", "on", "score 0.01 to 0.97 on 5 ReLU layers at too high a learning rate"),
 )
 DEAD: tuple[Remedy, ...] = (
@@ -83,7 +88,7 @@ KILLED: tuple[Remedy, ...] = (
     ("batch_norm", "on", "score 0.01 to 0.97 on 5 ReLU layers that a high learning rate killed"),
 )
 SMALL_UPDATES: tuple[Remedy, ...] = (
-    ("optimizer", "adam", "score 0.05 to 0.98 on 4 ReLU layers at too low a learning rate, with Adam's own"),
+    ("optimizer", "adam", "score 0.05 to 0.98 on 4 ReLU layers at too low a learning rate"),
     ("lr", 10.0, "networks that learned moved by a thousandth of their norm a step"),
 )
 UNDERFLOW: tuple[Remedy, ...] = (

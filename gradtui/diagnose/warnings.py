@@ -17,13 +17,20 @@ class Evidence(Struct, frozen=True, kw_only=True):
     numbers: dict[str, float] = {}
 
 
-class Try(Struct, frozen=True, kw_only=True):
+class Try(Struct, frozen=True, kw_only=True, rename={"with_": "with"}):
     """A toggle setting that helped networks with this pathology."""
 
     toggle: str
     value: Value
     why: str
     """On what evidence; begins with what must be done beside it."""
+    with_: dict[str, Value] = {}
+    """Settings of other toggles without which it does not help."""
+
+    @property
+    def settings(self) -> dict[str, Value]:
+        """All that must be set, in order."""
+        return {self.toggle: self.value, **self.with_}
 
     @property
     def after_restart(self) -> bool:

@@ -56,11 +56,16 @@ def setting(key: str, value: Value) -> str:
     return f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
 
 
+def together(fix: Try) -> str:
+    """All that a fix sets, as the command line takes it: `optimizer=adam lr=0.001`."""
+    return " ".join(setting(key, value) for key, value in fix.settings.items())
+
+
 def suggestion(first: Try, toggles: Sequence[Toggle]) -> str:
-    """`try n batch_norm=on, then restart`: the key on the screen where there is one, the setting, and what else it takes."""
-    hotkey = next((toggle.hotkey for toggle in toggles if toggle.key == first.toggle), "")
-    then = ", then restart" if first.after_restart else ""
-    return " ".join(filter(None, ("try", inert(hotkey), inert(setting(first.toggle, first.value))))) + then
+    """`try o optimizer=adam and e lr=0.001, then restart`: the keys on the screen where there are, and what else it takes."""
+    hotkeys = {toggle.key: toggle.hotkey for toggle in toggles}
+    shown = [f"{inert(hotkeys.get(key, ''))} {inert(setting(key, value))}".lstrip() for key, value in first.settings.items()]
+    return f"try {' and '.join(shown)}{', then restart' if first.after_restart else ''}"
 
 
 def short(warning: Warning, toggles: Sequence[Toggle] = ()) -> str:

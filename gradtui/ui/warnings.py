@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from gradtui.diagnose import words
 from gradtui.diagnose.state import RunState
-from gradtui.diagnose.warnings import SEVERITIES, Warning
+from gradtui.diagnose.warnings import SEVERITIES, Try, Warning
+from gradtui.stream.events import Toggle, Value
 from gradtui.ui.life import Life, watched
 from gradtui.ui.lines import Row
 from gradtui.ui.rows import FLAGS
@@ -87,19 +88,31 @@ def advice(warning: Warning, run: RunState, *, changeable: bool) -> str:
 
     Weights that are not finite are mended by no toggle: it wants a restart too, and nothing else once one has been set.
     """
-    left = [fix for fix in warning.try_ if run.settings.get(fix.toggle) != fix.value]
+    left = [fix for fix in warning.try_ if _unset(fix, run)]
     own, spoilt = watched(run.hello), "non-finite" in run.open
     if spoilt and changeable and len(left) < len(warning.try_):
         return "Now restart." if own else "Now press r to restart."
     if not left or warning.mitigated:
         return ""
-    first = left[0]
-    toggle = next((toggle for toggle in (run.hello.toggles if run.hello else []) if toggle.key == first.toggle), None)
-    what = f"{words.inert(toggle.label if toggle else first.toggle)} = {words.inert(setting(first.value))}"
+    unset = _unset(left[0], run)
+    offered = {toggle.key: toggle for toggle in (run.hello.toggles if run.hello else [])}
+    what = [f"{_label(offered.get(key), key)} = {words.inert(setting(value))}" for key, value in unset.items()]
     if not changeable:
-        return f"{what} would have been the one to try."
-    then = f", then {'restart' if own else 'r'}" if spoilt or first.after_restart else ""
-    return f"Press {words.inert(toggle.hotkey)} for {what}{then}." if toggle and toggle.hotkey else f"Try {what}{then}."
+        return f"{' and '.join(what)} would have been the one to try."
+    then = f", then {'restart' if own else 'r'}" if spoilt or left[0].after_restart else ""
+    keys = [words.inert(offered[key].hotkey) if key in offered else "" for key in unset]
+    if not all(keys):
+        return f"Try {' and '.join(what)}{then}."
+    return f"Press {' and '.join(f'{key} for {each}' for key, each in zip(keys, what, strict=True))}{then}."
+
+
+def _unset(fix: Try, run: RunState) -> dict[str, Value]:
+    """What of a fix is not in force yet."""
+    return {key: value for key, value in fix.settings.items() if run.settings.get(key) != value}
+
+
+def _label(toggle: Toggle | None, key: str) -> str:
+    return words.inert(toggle.label if toggle else key)
 
 
 def _laid_out(items: Sequence[Item], width: int, height: int) -> list[Row]:

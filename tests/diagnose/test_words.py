@@ -10,7 +10,7 @@ import pytest
 
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Try, Warning
-from gradtui.diagnose.words import inert, short, span_of, suggestion
+from gradtui.diagnose.words import inert, short, span_of, suggestion, together
 from gradtui.stream.events import Frame, Layer, Toggle, Value
 from tests.diagnose.streams import TOGGLES, applied, deltas, frame, hello, layers, started, warnings_of
 
@@ -47,6 +47,14 @@ def test_what_helps_from_a_restart_on_only_says_so() -> None:
     assert suggestion(late, TOGGLES) == "try n batch_norm=on, then restart"
     assert suggestion(msgspec.structs.replace(late, why="score 0.01 to 0.97"), TOGGLES) == "try n batch_norm=on"
     assert short(msgspec.structs.replace(vanishing(), try_=[late]), TOGGLES).endswith("try n batch_norm=on, then restart")
+
+
+def test_settings_that_help_together_are_said_together() -> None:
+    fix = Try(toggle="skip", value="scaled", why="", with_={"lr": 0.001})
+    assert suggestion(fix, TOGGLES) == "try s skip=scaled and lr=0.001"
+    assert together(fix) == "skip=scaled lr=0.001"
+    wire = msgspec.json.decode(msgspec.json.encode(fix))
+    assert wire == {"toggle": "skip", "value": "scaled", "why": "", "with": {"lr": 0.001}}
 
 
 def test_a_closed_warning_has_nothing_to_try() -> None:

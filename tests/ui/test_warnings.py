@@ -87,6 +87,16 @@ def test_a_fix_that_helps_after_a_restart_only_says_so() -> None:
     assert shown(state, width=120)[0].endswith("Press n for batch norm = on, then r.")
 
 
+def test_settings_that_help_together_are_asked_for_until_all_are_set() -> None:
+    fix = Try(toggle="batch_norm", value="on", why="", with_={"lr": 0.001})
+    state = run(msgspec.structs.replace(warning(), try_=[fix]))
+    assert shown(state, width=120)[0].endswith("Press n for batch norm = on and e for lr = 0.001.")
+    state.settings["batch_norm"] = "on"
+    assert shown(state, width=120)[0].endswith("Press e for lr = 0.001.")
+    state.settings["lr"] = 0.001
+    assert "Press" not in shown(state, width=120)[0]
+
+
 def test_all_clear_is_said() -> None:
     assert shown(run()) == [" ok  all clear: no warning is open"]
 
