@@ -212,7 +212,7 @@ class GradApp(App[Outcome]):
 
     def action_help(self) -> None:
         screen = self.run_screen
-        hello = screen.feed.state.hello if screen else None
+        hello = screen.feed.state.hello if screen and not screen.why_not("press") else None
         self.push_screen(help.TextScreen("Keys", partial(help.rows, self.key_sections(), hello.toggles if hello else [])))
 
     def key_sections(self) -> list[tuple[str, list[Binding]]]:
@@ -229,7 +229,11 @@ class GradApp(App[Outcome]):
         taken = {b.key for bound in self.screen._bindings.key_to_bindings.values() for b in bound if b.priority}
         described = [(node, _described(type(node).BINDINGS)) for node in nodes]
         alive = [(node, [b for b in bound if node is self.screen or taken.isdisjoint(b.key.split(","))]) for node, bound in described]
-        return [(titles.get(type(node).__name__, "Here"), bound) for node, bound in alive]
+        shown = self.run_screen
+        return [
+            (titles.get(type(node).__name__, "Here"), [b for b in bound if shown is None or not shown.why_not(help.bare(b))])
+            for node, bound in alive
+        ]
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         for node, binding, enabled, tooltip in screen.active_bindings.values():

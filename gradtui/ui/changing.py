@@ -21,6 +21,10 @@ from gradtui.ui.toggles import TogglesPanel
 from gradtui.ui.watched import Restart
 
 OVER = "the run is over: no toggle acts on it any more"
+ONLY_TO_LOOK_AT = "this run can only be looked at: its loop watches it without control=True"
+
+TOGGLING = ("press", "change", "scale")
+"""Actions, here and of the panel, that change toggles."""
 
 
 class Changing(Screen[None]):
@@ -32,6 +36,8 @@ class Changing(Screen[None]):
     controls: Controls
     life: Life
     _restart: Restart | None
+    REFUSAL: ClassVar[str] = OVER
+    """Why no toggle can be changed where none can."""
 
     def show_texts(self) -> None:
         """Show the toggles as they are now, and what else is told in text."""
@@ -45,6 +51,13 @@ class Changing(Screen[None]):
     def changeable(self) -> bool:
         """Toggles still act: on the trainer, or on the one that `r` starts after it."""
         return not self.life.over or self._restart is not None
+
+    def why_not(self, action: str) -> str:
+        """Why `action` cannot be done, in a line; empty: it can be."""
+        if action not in TOGGLING:
+            return ""
+        hello = self.feed.state.hello
+        return self.REFUSAL if not self.changeable else ONLY_TO_LOOK_AT if hello and not hello.toggles else ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "press":
@@ -68,6 +81,9 @@ class Changing(Screen[None]):
 
     def put(self, settings: Mapping[str, Value] | None) -> None:
         """Change several toggles, in this order; None: none."""
+        if settings and not self.changeable:
+            self.tell(self.REFUSAL)
+            return
         for toggle, value in (
             (toggle, value) for key, value in (settings or {}).items() for toggle in self._offered() if toggle.key == key
         ):
@@ -83,7 +99,7 @@ class Changing(Screen[None]):
     def _change(self, toggle: Toggle, direction: int, *, scale: bool) -> None:
         now = self.controls.pending.get(toggle.key, self.feed.state.settings.get(toggle.key, toggle.value))
         if not self.changeable:
-            self.tell(OVER)
+            self.tell(self.REFUSAL)
         elif not toggle.applies:
             self.tell(f"{inert(toggle.label)} does not apply: {inert(toggle.reason)}")
         elif toggle.choices:
@@ -107,7 +123,7 @@ class Changing(Screen[None]):
 
     def _set(self, toggle: Toggle, value: Value) -> None:
         if not self.changeable:  # it may have ended while a number was typed
-            self.tell(OVER)
+            self.tell(self.REFUSAL)
             return
         if self.life.over:
             self.controls.plan(toggle.key, value)

@@ -60,6 +60,11 @@ def key_names(binding: Binding) -> str:
     return " ".join(looks.get(key.strip(), key.strip()) for key in binding.key.split(","))
 
 
+def bare(binding: Binding) -> str:
+    """What a binding does, without its parameters: `measure` of `measure(1)`."""
+    return binding.action.partition("(")[0]
+
+
 def rows(sections: Iterable[tuple[str, Sequence[Binding]]], toggles: Sequence[Toggle], width: int = DIALOG - FRAME) -> list[Row]:
     """The help's rows: every binding with its words, the toggles with their keys, and what the signs mean."""
     found: list[Row] = []

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from gradtui.stream.events import Toggle, Value
 from gradtui.ui import life as lives
 from gradtui.ui import replay_bar
 from gradtui.ui.life import Life
@@ -30,6 +28,7 @@ _LOOKING = ("run.measure", "run.measure.back", "run.filter", "run.log", "run.doc
 class ReplayScreen(RunScreen):
     """One recording."""
 
+    REFUSAL = WHY_NOT
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "play", "Play", id="replay.play", tooltip="Play, or pause; at the end: play from the beginning."),
         Binding("full_stop", "frame(1)", "Frame", id="replay.next", tooltip="The next frame, and stay there."),
@@ -76,8 +75,8 @@ class ReplayScreen(RunScreen):
         super()._begin()
         self._gpu = None  # what the GPU does now has nothing to do with what was recorded
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return False if action == "restart" else super().check_action(action, parameters)
+    def why_not(self, action: str) -> str:
+        return WHY_NOT if action == "restart" else super().why_not(action)
 
     # Keys
 
@@ -108,12 +107,3 @@ class ReplayScreen(RunScreen):
                 self.look()
 
         self.app.push_screen(Prompt("Go to step", check=check), answered)
-
-    # What a recording does not take
-
-    def _change(self, toggle: Toggle, direction: int, *, scale: bool) -> None:
-        self.tell(WHY_NOT)
-
-    def put(self, settings: Mapping[str, Value] | None) -> None:
-        if settings:
-            self.tell(WHY_NOT)

@@ -278,6 +278,9 @@ class RunScreen(Commanding):
         self.app.push_screen(PagesScreen([warning.code for warning in warnings.worst_first(self.feed.state.open)]))
 
     def action_doctor(self) -> None:
+        if why_not := self.why_not("doctor"):
+            self.tell(why_not)
+            return
         self.app.push_screen(DoctorScreen(self.watched.run, device_of(self.feed.state.hello)), self.put)
 
     @on(LayerBars.Picked)

@@ -9,7 +9,8 @@ from textual.binding import ActiveBinding, Binding, BindingType
 from gradtui.diagnose.words import inert
 from gradtui.stream.run_directory import RunError
 from gradtui.ui import life as lives
-from gradtui.ui.changing import Changing
+from gradtui.ui.changing import ONLY_TO_LOOK_AT, Changing
+from gradtui.ui.help import bare
 from gradtui.ui.watched import Watched
 
 KEYS: tuple[BindingType, ...] = (
@@ -32,15 +33,25 @@ class Commanding(Changing):
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """What the footer and the palette offer: nothing that cannot be done any more, though its key still says why."""
-        barred = {*(("pause", "step") if self.life.over else ()), *(() if self.changeable else ("restart",))}
-        return {key: active for key, active in super().active_bindings.items() if active.binding.action not in barred}
+        """What the footer and the palette offer: nothing that cannot be done, though its key still says why."""
+        return {key: active for key, active in super().active_bindings.items() if not self.why_not(bare(active.binding))}
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def why_not(self, action: str) -> str:
+        """Why `action` cannot be done, in a line; empty: it can be."""
         hello = self.feed.state.hello
-        if action != "press" and lives.watched(hello):  # nobody but its owner can begin such a training again
-            return bool(hello and hello.toggles) if action in ("pause", "step") else action not in ("restart", "doctor")
-        return super().check_action(action, parameters)
+        own = lives.watched(hello)
+        match action:
+            case "doctor" if own:
+                return "the doctor takes scenarios, not a training of your own"
+            case "restart" if own:
+                return "only where this training was started can it begin again"
+            case "restart" if not self.changeable:
+                return "this run is over, and this viewer did not start it: gradtui run starts another"
+            case "pause" | "step" if self.life.over:
+                return "the run is over; r starts it again" if self._restart else "the run is over"
+            case "pause" | "step" if own and not (hello and hello.toggles):
+                return ONLY_TO_LOOK_AT
+        return super().why_not(action)
 
     def action_pause(self) -> None:
         self._do("resume" if self.feed.state.paused else "pause")
@@ -49,12 +60,11 @@ class Commanding(Changing):
         self._do("step")
 
     def action_restart(self) -> None:
-        if not self.life.over:
+        if why_not := self.why_not("restart"):
+            self.tell(why_not)
+        elif not self.life.over:
             self._do("restart")
-        elif self._restart is None:
-            another = "" if lives.watched(self.feed.state.hello) else ": gradtui run starts another"
-            self.tell(f"this run is over, and this viewer did not start it{another}")
-        else:
+        elif self._restart is not None:
             try:
                 trainer = self._restart(self.watched.run, self.feed.state.settings | self.controls.pending)
             except RunError as error:
@@ -64,7 +74,6 @@ class Commanding(Changing):
             self._restarting = True
 
     def _do(self, verb: str) -> None:
-        over = "the run is over; r starts it again" if self._restart else "the run is over"
-        problem = over if self.life.over else self.controls.do(verb)
+        problem = self.why_not("pause" if verb == "resume" else verb) or self.controls.do(verb)
         if problem:
             self.tell(problem)

@@ -23,7 +23,7 @@ from gradtui.ui.prompt import Prompt
 from gradtui.ui.run_screen import RunScreen
 from gradtui.ui.toggles import HOTKEYS, TogglesPanel
 from tests.ui import recordings as rec
-from tests.ui.screens import Process, showing
+from tests.ui.screens import Process, Showing, showing
 
 OPENING: list[Event] = [rec.hello(rec.layers(9)), rec.frame(0, rec.vanishing(9))]
 BOUND = (GradApp, RunScreen, LayerBars, TogglesPanel, TextScreen, PagesScreen, LeaveScreen, Prompt, ScenarioList)
@@ -92,6 +92,23 @@ async def test_every_key_of_the_dialogs_fires(tmp_path: Path, monkeypatch: pytes
                 assert fired == [binding.action.partition("(")[0]], (key, binding)
 
 
+async def answer(s: Showing, key: str) -> str:
+    """What is said when a key is pressed."""
+    await s.press(key)
+    return "".join(notification.message for notification in s.app._notifications)
+
+
+def in_help(s: Showing) -> set[str | None]:
+    """The ids of the bindings that the help lists."""
+    return {binding.id for _, bound in s.app.key_sections() for binding in bound}
+
+
+def content(s: Showing) -> str:
+    """All of a dialog, however little of it is on the screen."""
+    lines = s.app.screen.query_one("#content")
+    return "\n".join(lines.render_line(y).text for y in range(lines.size.height))
+
+
 async def test_verbs_reach_the_trainer(tmp_path: Path) -> None:
     async with showing(tmp_path, OPENING, process=Process()) as s:
         await s.press("space", "full_stop", "r")
@@ -106,8 +123,12 @@ async def test_verbs_reach_the_trainer(tmp_path: Path) -> None:
 async def test_a_watched_loop_without_control_is_offered_no_key_that_it_would_not_hear(tmp_path: Path, size: tuple[int, int]) -> None:
     hello = msgspec.structs.replace(rec.hello(rec.layers(9), toggles=[]), scenario={"name": "mine", "watched": True})
     async with showing(tmp_path, [hello, *OPENING[1:]], size=size) as s:
-        await s.press("space", "full_stop", "r", "R")
+        for key, told in (("space", "looked at"), ("full_stop", "looked at"), ("r", "where this training was started"), ("R", "scenarios")):
+            assert told in await answer(s, key)
         assert s.commands() == []
+        assert not {"run.pause", "run.step", "run.restart", "run.doctor", "toggles.change", "toggles.more"} & in_help(s)
+        s.app.clear_notifications()
+        await s.settle()
         footer = s.text().splitlines()[-1]
         assert "Measure" in footer
         assert not any(word in footer for word in ("Pause", "Step", "Restart"))
@@ -119,8 +140,11 @@ async def test_a_watched_loop_with_control_can_be_paused_but_not_begun_again(tmp
     toggles = [Toggle(key="lr_scale", label="learning rate ×", kind="number", value=1.0)]
     hello = msgspec.structs.replace(rec.hello(rec.layers(9), toggles=toggles), scenario={"name": "mine", "watched": True})
     async with showing(tmp_path, [hello, *OPENING[1:]]) as s:
-        await s.press("space", "full_stop", "r", "R")
+        await s.press("space", "full_stop", "r")
         assert [command.do for command in s.commands()] == ["pause", "step"]
+        assert "scenarios" in await answer(s, "R")
+        assert {"run.pause", "run.step", "toggles.change"} < in_help(s)
+        assert not {"run.restart", "run.doctor"} & in_help(s)
         assert "Restart" not in s.text()
         assert "control=True" not in s.text()
 
@@ -276,12 +300,8 @@ async def test_a_crash_of_an_attached_run_offers_no_key_that_does_nothing(tmp_pa
         assert "CRASHED boom" in text
         assert "one to try." in text
         assert "Press" not in text
-        await s.press("space")
-        await s.press("r")
-        text = s.text()
-        assert "starts it again" not in text
-        assert "the run is over" in text
-        assert "gradtui run" not in text
+        for key, told in (("space", "the run is over"), ("r", "only where this training was started can it begin again")):
+            assert await answer(s, key) == told
         assert s.commands() == []
 
 
@@ -302,6 +322,10 @@ async def test_attached_to_a_run_that_is_over_nothing_is_offered_that_cannot_be_
             await s.press(key)
             assert not isinstance(s.app.screen, Prompt)
             assert [notification.message for notification in s.app._notifications] == [told]
+        assert await answer(s, "r") == "this run is over, and this viewer did not start it: gradtui run starts another"
+        assert not {"run.pause", "run.step", "run.restart", "toggles.change"} & in_help(s)
+        await s.press("question_mark")
+        assert "Toggles (" not in content(s)
         assert s.commands() == []
 
 
@@ -380,8 +404,7 @@ async def test_a_restart_that_fails_is_said_in_a_line(tmp_path: Path) -> None:
 async def test_help_names_every_key_and_every_toggle(tmp_path: Path) -> None:
     async with showing(tmp_path, OPENING, process=Process()) as s:
         await s.press("question_mark")
-        content = s.app.screen.query_one("#content")
-        shown = "\n".join(content.render_line(y).text for y in range(content.size.height))
+        shown = content(s)
         for _, binding in bindings(GradApp, RunScreen, LayerBars, TogglesPanel):
             if binding.tooltip:
                 assert binding.tooltip[:40].strip() in shown, binding
