@@ -89,6 +89,14 @@ def test_one_more_frame_is_enough() -> None:
     assert report([*SHORT, frame(5, -3.4)]).first is not None
 
 
+def test_a_frame_without_a_profile_is_none_to_judge_profiles_by() -> None:
+    """As the first of a watched loop. Catches frames counted that the rule could not read."""
+    found = report([hello(), frame(0, delta_rms=[]), *(frame(1 + i, -3.4) for i in range(5))])
+    assert [(one.code, one.frames) for one in found.unjudged if one.code == "vanishing"] == [("vanishing", 7)]
+    assert "6 frames over 6 steps are too few for vanishing (needs 7 frames)" in " ".join(report_text.text(found).split())
+    assert report([hello(), frame(0, delta_rms=[]), *(frame(1 + i, -3.4) for i in range(6))]).first is not None
+
+
 def test_what_was_never_measured_is_not_called_healthy_either() -> None:
     bare: dict[str, Any] = {"delta_rms": [], "dead": [], "activation_mean": [], "activation_std": [], "saturated": []}
     text = " ".join(report_text.text(report([hello(), *(frame(5 * i, **bare) for i in range(21))])).split())

@@ -70,6 +70,8 @@ class Rule:
     """The fewest after which it can open, what its medians and windows need first included; a frame a step, from step 0."""
     steps: int = 1
     """The fewest that those frames must span."""
+    profile: bool = False
+    """Whether it reads delta's profile: frames without one do not count among the fewest."""
 
 
 @dataclass

@@ -148,19 +148,20 @@ def clipping_too_low(signals: Signals) -> Reading | None:
     acting = share >= CLIPPED and middle < COEFFICIENT
     extent = window[-1][0] - window[0][0]
     met = (acting and extent >= CLIP_STEPS[0], acting and extent >= CLIP_STEPS[1])
-    return Reading(met, share < CLIPPED_OVER, lambda edge: _describe_clipping(share, middle, edge))
+    return Reading(met, share < CLIPPED_OVER, lambda edge: _describe_clipping(share, middle, window[0][0], edge))
 
 
 def _not_clipping(edge: Edge) -> Finding:
     return Finding([], Evidence(brief="clipping is off", sentence="clipping is off", numbers={"since": edge.since}))
 
 
-def _describe_clipping(share: float, middle: float, edge: Edge) -> Finding:
-    numbers = {"share": share, "coefficient": middle, "threshold": COEFFICIENT, "since": edge.since}
+def _describe_clipping(share: float, middle: float, since: int, edge: Edge) -> Finding:
+    """`since`: where the window begins that it holds in, long before it is long enough to say so."""
+    numbers = {"share": share, "coefficient": middle, "threshold": COEFFICIENT, "since": since}
     brief = f"clipping acts on {share:.0%} of the steps"
     if edge.state == "closed":
         return Finding([], Evidence(brief=brief, sentence=f"{brief} (closes under {CLIPPED_OVER:.0%})", numbers=numbers))
     sentence = (
-        f"{brief} and leaves {middle:.2g} of the gradient (threshold {COEFFICIENT:g}), since step {edge.since}: it is now the learning rate"
+        f"{brief} and leaves {middle:.2g} of the gradient (threshold {COEFFICIENT:g}), since step {since}: it is now the learning rate"
     )
     return Finding([], Evidence(brief=f"{brief} and leaves {middle:.2g}", sentence=sentence, numbers=numbers))

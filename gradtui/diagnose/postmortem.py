@@ -148,10 +148,11 @@ class Examination:
     def _unjudged(self) -> Iterator[Unjudged]:
         judged = self.state.judged
         for rule in RULES:
-            few = self._frames < rule.frames or self._steps < rule.steps
+            blind = self._frames - judged[rule.code] if rule.profile and judged.get(rule.code) else 0
+            few = self._frames < rule.frames + blind or self._steps < rule.steps
             why = "no-beginning" if not judged else "too-few" if few else "" if judged[rule.code] else "not-measured"
             if why:
-                yield Unjudged(code=rule.code, why=why, frames=rule.frames, steps=rule.steps)
+                yield Unjudged(code=rule.code, why=why, frames=rule.frames + blind, steps=rule.steps)
 
     def _steepness(self, frame: Frame) -> float | None:
         if len(frame.delta_rms) != len(self._names):

@@ -67,11 +67,15 @@ class Signals:
         for i, layer in enumerate(hello.layers):
             if layer.parameters and not layer.frozen:
                 self.trainable.setdefault(layer.group, []).append(i)
+        self.forgotten = [i for rows in self.trainable.values() for i in rows if not hello.layers[i].updated]
+        """Trainable layers that no optimizer has."""
         self.first_rows = [next((i for i in rows if i in self.weights), rows[0]) for rows in self.trainable.values()]
         """Each group's first trainable layer, embeddings left out."""
         self.curves = Curves(hello)
         self.dead: deque[float] = deque(maxlen=3)
         """The worst layer's share of dead units."""
+        self.first_dead: float | None = None
+        """That of the first frame which measured it."""
         self.saturated: deque[float] = deque(maxlen=3)
         """The share of saturated outputs, mean over layers."""
         self.frames = 0
@@ -104,6 +108,7 @@ class Signals:
         dead = [share for share in self.column(frame.dead) if share is not None]
         if dead:
             self.dead.append(max(dead))
+            self.first_dead = self.dead[-1] if self.first_dead is None else self.first_dead
         saturated = [share for share in self.column(frame.saturated) if share is not None]
         if saturated:
             self.saturated.append(math.fsum(saturated) / len(saturated))

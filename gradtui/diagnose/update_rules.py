@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.signals import Signals, median
 from gradtui.diagnose.warnings import Evidence
-from gradtui.diagnose.words import full_name, spoken
+from gradtui.diagnose.words import full_name, span_of, spoken
 from gradtui.stream.events import Numbers
 
 # 71 of 71 runs that ended in NaN found, a median of 2 steps before; 8 alarms on 321 that learned.
@@ -71,10 +71,13 @@ def _describe_updates(signals: Signals, seen: Sequence[tuple[float, int]], middl
 
 
 def update_too_small(signals: Signals) -> Reading | None:
-    """The first layer's weights do not move: neither a vanished gradient nor a tiny learning rate trains it.
+    """The first layer's weights do not move: neither a vanished gradient nor a tiny learning rate trains it. Nor do those that no
+    optimizer was given, wherever they are.
 
     Only the data loss's share of the update counts, since a regulariser's moves weights that learn nothing.
     """
+    if forgotten := signals.forgotten:
+        return Reading((True,), False, lambda edge: _describe_forgotten(signals, forgotten, edge))
     ratios = signals.column(signals.frame.update_ratio)
     if not ratios or signals.frame.lr == 0 or signals.broken:
         return None
@@ -85,6 +88,13 @@ def update_too_small(signals: Signals) -> Reading | None:
     line, over = (UPDATE_STUCK, UPDATE_STUCK_OVER) if "plateau" in signals.open else (UPDATE_SMALL, UPDATE_SMALL_OVER)
     met = signals.frame.step >= SMALL_FROM and smallest <= line
     return Reading((met,), smallest >= over, lambda edge: _describe_small(signals, row, smallest, line, edge))
+
+
+def _describe_forgotten(signals: Signals, rows: Sequence[int], edge: Edge) -> Finding:
+    names = signals.names(rows)
+    brief = f"no optimizer has the parameters of {len(rows)} layer{'s' if len(rows) > 1 else ''}"
+    sentence = f"no optimizer has the parameters of {span_of(names)}: they never change; give them to one, or freeze them"
+    return Finding(names, Evidence(brief=brief, sentence=sentence, numbers={"layers": len(rows), "since": edge.since}))
 
 
 def _data_share(signals: Signals, ratios: Numbers, row: int) -> float | None:

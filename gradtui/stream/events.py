@@ -31,6 +31,8 @@ class Layer(Struct, frozen=True, kw_only=True):
     shape: list[int] = []
     parameters: int = 0
     frozen: bool = False
+    updated: bool = True
+    """Whether an optimizer has any of its parameters."""
     group: str = ""
     """Which of several networks it belongs to (`generator`, `critic`); empty when there is only one."""
 

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gradtui.probe import Probe, reduce
 from gradtui.probe.extremes import Scaling
 from gradtui.probe.measure import Collected
+from gradtui.stream.events import Layer
 from gradtui.watching.meter import Meter
+from gradtui.watching.ownership import parameters_of
 
 _CLIPPED_BY = 2
 """Clipping by norm raises a tensor's version by 1, by value by 2. A new gradient in the same tensor raises it further."""
@@ -79,6 +82,8 @@ class Clock:
         """The run's step at which it last stepped."""
         self.skipped = 0
         self.armed = False
+        self.counted: list[int] = []
+        """Places of the rows that its optimizer updates: the others' gradients are no part of what it gets, and nothing zeroes them."""
         self.scaler: torch.amp.GradScaler | None = None
         self._owner = owner
         self._resting = False
@@ -100,6 +105,14 @@ class Clock:
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),
         ]
+
+    def layers(self) -> dict[int, Layer]:
+        """Its rows as layers, by their places, once they are known."""
+        own = set(parameters_of(self.optimizer))
+        rows = zip(self.probe.places, self.probe.layers, self.probe.row_parameters, strict=True)
+        found = {place: _told(layer, not parameters or not own.isdisjoint(parameters)) for place, layer, parameters in rows}
+        self.counted = [place for place, layer in found.items() if layer.updated]
+        return found
 
     def leave(self) -> None:
         """Take the hooks away."""
@@ -299,3 +312,7 @@ class Clock:
         """What a scaler has told the optimizer: a fused one unscales the gradients, and leaves a step out, by itself."""
         skipped = getattr(self.optimizer, "found_inf", None)
         return Scaling(getattr(self.optimizer, "grad_scale", None), skipped) if isinstance(skipped, Tensor) else None
+
+
+def _told(layer: Layer, updated: bool) -> Layer:
+    return layer if updated else replace(layer, updated=False)

@@ -77,7 +77,7 @@ def share(draft: Draft, clocks: Sequence[Clock], rows: int) -> Share:
 def finish(draft: Draft, found: Share, clocks: Sequence[Clock]) -> Frame:
     """The frame of what one process, or all together, have measured."""
     norms = found.fields.get("grad_norm", [])
-    totals = [_total([norms[place] for place in clock.probe.places] if norms else []) for clock in clocks]
+    totals = [_total([norms[place] for place in clock.counted] if norms else []) for clock in clocks]
     metrics = dict(draft.metrics)
     if len(clocks) > 1:
         metrics |= {f"{clock.label} gradient": total for clock, total in zip(clocks, totals, strict=True) if total is not None}

@@ -9,6 +9,8 @@ import warnings
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from msgspec.structs import replace
+
 from gradtui.stream.events import End
 
 if TYPE_CHECKING:
@@ -35,6 +37,23 @@ def end_after(error: BaseException | None, step: int) -> End:
     if isinstance(error, KeyboardInterrupt):
         return End(reason="stopped", step=step)
     return End(reason="crashed", step=step, error=f"{type(error).__name__}: {error}"[:2000])
+
+
+def last_error() -> int:
+    """Which error the interpreter printed last. Not the error itself: it would keep its frames' tensors alive."""
+    return id(getattr(sys, "last_value", None))
+
+
+def end_of_program(before: int, step: int) -> End:
+    """The end of a run that ends with its program; `before`: what `last_error` was at its last frame.
+
+    At a prompt the interpreter prints the error of every statement and goes on: whether one that came since was the loop's own
+    nobody can tell.
+    """
+    if last_error() == before:
+        return End(reason="finished", step=step)
+    end = end_after(sys.last_value, step)
+    return replace(end, reason="stopped") if end.reason == "crashed" and hasattr(sys, "ps1") else end
 
 
 def complain(text: str) -> None:

@@ -19,8 +19,8 @@ from statistics import mean, median
 
 _REVIEW = 64
 """Steps between two decisions on how often norms are taken."""
-_AT_ONCE = 5
-"""Frames that come as fast as the rate allows, so that there is something to see."""
+_AT_ONCE = 7
+"""Frames that come as fast as the rate allows: as many as it takes to judge a profile, beside the first, which has none."""
 _PAUSE = 4
 """Of a step that takes more than so many usual ones, no more is counted: the loop did something else meanwhile."""
 _PATIENCE = 5.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -66,6 +65,7 @@ class Run:
         self._in_step: set[Clock] = set()
         self._armed_at: int | None = None
         self._share = 0.0
+        self._error_before = lifetime.last_error()
         self._ranks = together
         self._schedule = Schedule(every, together)
         self._clocks: list[Clock] = []
@@ -278,6 +278,7 @@ class Run:
         rate = round(steps / elapsed, 2) if elapsed > 0 and self._frame_step >= 0 else None
         self._recorder.add(Draft(self.step, round(now - self._started, 4), rate, parts, metrics), self._clocks, self._rows)
         self._frame_at, self._frame_step, self._armed_at = now, self.step, None
+        self._error_before = lifetime.last_error()
         for clock in self._clocks:
             clock.disarm()
             clock.part = None
@@ -305,8 +306,7 @@ class Run:
 
     def close_at_exit(self) -> None:
         """The program ends."""
-        # Set by the interpreter when it printed the exception that ended the program.
-        self.guard(self._close, lifetime.end_after(getattr(sys, "last_value", None), self._last_step))
+        self.guard(self._close, lifetime.end_of_program(self._error_before, self._last_step))
 
     def _close(self, end: End) -> None:
         if self._hello is None:

@@ -45,5 +45,5 @@ def layers_of(clocks: Sequence[Clock]) -> list[Layer]:
     """All clocks' layers, in the order the forward pass reaches them."""
     found: dict[int, Layer] = {}
     for clock in clocks:
-        found |= dict(zip(clock.probe.places, clock.probe.layers, strict=True))
+        found |= clock.layers()
     return [found[place] for place in sorted(found)]

@@ -140,6 +140,8 @@ def test_clipping_that_leaves_under_a_hundredth_has_become_the_learning_rate() -
         (300, "clipping-too-low", "escalated", "warning"),
     ]
     assert edges(started(clip="norm"), clipped(0.01, 60)) == []
+    sentence = warnings_of(started(clip="norm"), clipped(0.009, 40, start=30), "clipping-too-low")[0].evidence.sentence
+    assert "since step 30:" in sentence, "it has held since then, not since it is sure"
 
 
 def test_always_clipping_says_nothing_by_itself() -> None:

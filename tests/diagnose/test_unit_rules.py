@@ -142,6 +142,17 @@ def test_subnormal_entries_tell_of_underflow_where_delta_is_not_known() -> None:
     assert subnormal(1.0, precision="fp32") == []
 
 
+def test_what_has_learned_has_small_gradients_that_say_nothing_of_its_precision() -> None:
+    """Catches the loss left out: fp16 with the loss scale that cures it was warned of once nothing was left to learn."""
+
+    def fading(loss: float) -> list[tuple[int, str, str, str]]:
+        frames = [frame(i, loss=2.0 if i < 5 else loss, grad_subnormal=[0.0 if i < 10 else 0.6] * 5) for i in range(20)]
+        return edges(started(), frames)
+
+    assert [e[2] for e in fading(0.3)] == ["opened"]
+    assert fading(0.001) == []
+
+
 def test_half_precision_in_which_everything_is_zero_is_critical() -> None:
     state = started()
     state.apply(hello(toggles=[Toggle(key="precision", label="precision", kind="choice", value="fp16", choices=["fp16", "bf16", "fp32"])]))

@@ -175,6 +175,23 @@ def test_a_crash_after_which_no_number_can_be_read_is_told_as_the_crash(tmp_path
     assert (end.reason, end.error) == ("crashed", "RuntimeError: device-side assert triggered")
 
 
+@pytest.mark.parametrize(
+    ("lines", "reason", "error"),
+    [
+        (["1 / 0", "exec(loop)"], "finished", ""),
+        (["exec(loop)", "1 / 0"], "stopped", "ZeroDivisionError: division by zero"),
+    ],
+    ids=["before it", "after it"],
+)
+def test_an_error_at_a_prompt_is_the_loops_own_only_if_it_came_after_it(tmp_path: Path, lines: list[str], reason: str, error: str) -> None:
+    """Whoever works at a prompt goes on after an error. Catches the last one printed taken for the one that ended the loop."""
+    loop = SCRIPT.format(path=str(tmp_path / "run"), steps=4, then="")
+    typed = "\n".join([f"loop = {loop!r}", *lines, ""])
+    subprocess.run([sys.executable, "-i", "-q"], input=typed, text=True, capture_output=True, env=environment(tmp_path), timeout=120)
+    end = Recording(tmp_path / "run").end
+    assert (end.reason, end.error) == (reason, error)
+
+
 @pytest.mark.parametrize(("then", "reason", "code"), [("", "finished", 0), ("1 / 0", "crashed", 3)], ids=["falls off its end", "raises"])
 def test_a_script_that_never_closes_its_run(tmp_path: Path, then: str, reason: str, code: int) -> None:
     subprocess.run(script(tmp_path / "run", 3, then), env=environment(tmp_path), stderr=subprocess.DEVNULL, timeout=300)
