@@ -82,7 +82,7 @@ class Declaration:
     def _check_number(self, value: Value) -> int | float:
         try:
             number = float(value) if not isinstance(value, bool) else math.nan
-        except ValueError:
+        except (ValueError, OverflowError):  # a whole number of hundreds of digits is no float
             number = math.nan
         if not math.isfinite(number) or not self.minimum <= number <= self.maximum or (self.whole and number != int(number)):
             raise SettingError(f"{self.key} is {value!r}; it is {self.range}")

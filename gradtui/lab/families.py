@@ -101,12 +101,12 @@ def check(model: str, data: str, options: Mapping[str, Value]) -> None:
         if is_own(name) and not re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", name):
             raise SettingError(f"{key} is {name!r}; one of your own is package.module:function")
     if not is_own(model) and model not in FAMILIES:
-        raise SettingError(f"model is {model!r}; {_nearest(model, FAMILIES)}, or package.module:function")
+        raise SettingError(f"model is {model!r}; {_nearest(model, FAMILIES, own=True)}")
     if is_own(data):
         if not is_own(model) and not FAMILIES[model].own_data:
             raise SettingError(f"data is {data!r}; a {model} takes {' or '.join(FAMILIES[model].data)} only")
     elif data not in (known := data_choices(model, data)):
-        raise SettingError(f"data is {data!r}; {_nearest(data, known)}")
+        raise SettingError(f"data is {data!r}; {_nearest(data, known, own=is_own(model) or FAMILIES[model].own_data)}")
     if not is_own(model):
         resolved(model, options)
 
@@ -120,7 +120,9 @@ def resolved(model: str, options: Mapping[str, Value]) -> dict[str, int | float]
     return {key: option.check(key, options[key]) if key in options else option.default for key, option in known.items()}
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def _nearest(word: str, known: Iterable[str], *, own: bool = False) -> str:
+    """The known name that is like `word`, or all of them; `own`: one of the user's own would do, too."""
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean {near[0]}?" if near else f"it is one of {', '.join(names) or 'none'}"
+    if near := difflib.get_close_matches(word, names, n=1):
+        return f"did you mean {near[0]}?" + (" One of your own is package.module:function" if own else "")
+    return f"it is one of {', '.join(names) or 'none'}" + (", or package.module:function of your own" if own else "")

@@ -39,6 +39,8 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, re
     """What helps, best first."""
     expect_not: list[str] = []
     """What does not help, and is often believed to."""
+    rescue: list[str] = []
+    """What helps while it trains, as `--at` takes it; none: what helps best from the start, half-way, which is often in vain."""
     paper: str = ""
     model: str
     """A model family of the lab."""
@@ -114,7 +116,7 @@ def read(path: Path) -> Scenario:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # beside TOML's own: a number of thousands of digits, brackets without end
         raise ScenarioError(f"{path}: is not TOML: {error}") from None
     return check({"name": path.stem} | table, str(path))
 
@@ -122,18 +124,27 @@ def read(path: Path) -> Scenario:
 def check(table: dict[str, Any], origin: str) -> Scenario:
     """The scenario in a decoded TOML table; `origin` opens the error's line. Raises ScenarioError."""
     _check_keys(table, origin)
-    try:
-        scenario = msgspec.convert(table, Scenario)
-    except msgspec.ValidationError as error:
-        raise ScenarioError(f"{origin}: {_plain(str(error))}") from None
+    _check_types(table, origin)
+    scenario = msgspec.convert(table, Scenario)
     _check_numbers(scenario, origin)
     try:
         families.check(scenario.model, scenario.data, scenario.options)
         files.require(scenario.data)
         toggles.initial(scenario)
+        for setting in scenario.rescue:
+            toggles.parse_scheduled(scenario, setting)
     except SettingError as error:
         raise ScenarioError(f"{origin}: {error}") from None
     return scenario
+
+
+NEEDED = {
+    "title": "what it is called",
+    "shows": "one line for the list",
+    "model": f"{', '.join(families.FAMILIES)}, or package.module:function",
+    "data": "a data set that the model takes, or package.module:function",
+}
+"""The keys without which a file is no scenario, and what each says."""
 
 
 def _check_keys(table: dict[str, Any], origin: str) -> None:
@@ -143,6 +154,67 @@ def _check_keys(table: dict[str, Any], origin: str) -> None:
             near = difflib.get_close_matches(key, known, n=1)
             right = f"did you mean {near[0]}?" if near else f"a scenario has {', '.join(known)}"
             raise ScenarioError(f"{origin}: {key}: unknown key; {right}")
+    missing = [f"{key} ({what})" for key, what in NEEDED.items() if key not in table]
+    if missing:
+        raise ScenarioError(f"{origin}: a scenario needs {', '.join(NEEDED)}; it has no {', no '.join(missing)}")
+
+
+DIGITS = 20
+"""A whole number of more is not shown whole."""
+MOST = 2**53
+"""Whole numbers beyond it are not exact in JSON."""
+
+KINDS: dict[Any, str] = {
+    str: 'a text in quotes ("…")',
+    int: "a whole number",
+    float: "a number",
+    list[str]: 'a list of texts (["…", "…"])',
+    dict[str, Value]: "a table of its own ([{key}])",
+}
+"""What each type is called by who writes TOML."""
+
+
+def _check_types(table: dict[str, Any], origin: str) -> None:
+    for field in msgspec.structs.fields(Scenario):
+        key, value = field.encode_name, table.get(field.encode_name)
+        if key in table and not _is(value, field.type):
+            raise ScenarioError(f"{origin}: {_wrong(key, value, field.type)}")
+
+
+def _wrong(key: str, value: object, type: Any) -> str:
+    """What is wrong with the value of `key`, or with what it holds."""
+    if isinstance(value, list) and type == list[str]:
+        place, item = next((place, item) for place, item in enumerate(value, 1) if not isinstance(item, str))
+        return f"{key} has {_shown(item)} in place {place}; it is {KINDS[str]}"
+    if isinstance(value, dict) and type == dict[str, Value]:
+        inner, item = next((inner, item) for inner, item in value.items() if not _is(item, Value))
+        return f"{key}.{inner} is {_shown(item)}; it is a number, a text, or true or false"
+    return f"{key} is {_shown(value)}; it is {KINDS[type].format(key=key)}"
+
+
+def _is(value: object, type: Any) -> bool:
+    try:
+        msgspec.convert(value, type)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _shown(value: object) -> str:
+    """What was found, as TOML calls it."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and abs(value) >= 10**DIGITS:
+        return f"a number of {len(str(abs(value)))} digits"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if value is None:  # a recording's scenario is JSON
+        return "null"
+    return repr(value) if isinstance(value, (str, int)) else "a date or time"
 
 
 def _check_numbers(scenario: Scenario, origin: str) -> None:
@@ -152,12 +224,6 @@ def _check_numbers(scenario: Scenario, origin: str) -> None:
         ("pace", scenario.pace, 0),
         ("seed", scenario.seed, 0),
     ):
-        if not least <= value < 2**53:
-            raise ScenarioError(f"{origin}: {key} is {value:g}; it is a number from {least} up")
-
-
-def _plain(message: str) -> str:
-    """msgspec's sentence with the key first: `settings.lr: expected …`."""
-    sentence, _, where = message.partition(" - at `$.")
-    key = where.rstrip("`").replace("`", "")
-    return f"{key}: {sentence[0].lower()}{sentence[1:]}" if key else sentence[0].lower() + sentence[1:]
+        if not least <= value < MOST:
+            right = f"from {least} up" if value < MOST or value != value else f"under {MOST}"
+            raise ScenarioError(f"{origin}: {key} is {_shown(value)}; it is a number {right}")

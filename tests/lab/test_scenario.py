@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from gradtui.lab import scenario as scenarios
 from gradtui.lab import toggles
 from gradtui.lab.errors import NoSuchScenarioError, ScenarioError
-from gradtui.lab.scenario import GROUPS, catalog, load
+from gradtui.lab.scenario import GROUPS, Scenario, catalog, load
 
 SOUND = 'title = "T"\nshows = "S"\nmodel = "mlp"\ndata = "digits"\n'
 
@@ -52,11 +54,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     ("text", "line"),
     [
         (SOUND + "stepz = 5", "stepz: unknown key; did you mean steps?"),
-        (SOUND + 'steps = "many"', "steps: expected `int`, got `str`"),
+        (SOUND + 'steps = "many"', "steps is 'many'; it is a whole number"),
         (SOUND + "steps = 0", "steps is 0; it is a number from 1 up"),
         (SOUND + "pace = -1", "pace is -1; it is a number from 0 up"),
         (SOUND + "steps = = 3", "is not TOML: Invalid value (at line 5, column 9)"),
-        ('shows = "S"\nmodel = "mlp"\ndata = "digits"\n', "object missing required field `title`"),
+        (
+            'shows = "S"\nmodel = "mlp"\ndata = "digits"\n',
+            "a scenario needs title, shows, model, data; it has no title (what it is called)",
+        ),
         (SOUND.replace("mlp", "mpl"), "model is 'mpl'; did you mean mlp?"),
         (SOUND.replace("digits", "digitz"), "did you mean digits?"),
         (SOUND + "[settings]\nlr = -1", "lr is -1; it is a number from 0 to 1e+07"),
@@ -82,3 +87,30 @@ def test_a_file_that_is_not_text_is_said_to_be_so(tmp_path: Path) -> None:
     file.write_bytes(b'title = "\xff"')
     with pytest.raises(ScenarioError, match=r"mine\.toml: is not UTF-8 text"):
         load(str(file))
+
+
+def test_all_keys_that_a_file_lacks_are_named_at_once() -> None:
+    with pytest.raises(ScenarioError) as error:
+        scenarios.check({"model": "mlp", "steps": 3}, "mine.toml")
+    said = "it has no title (what it is called), no shows (one line for the list), no data (a data set that the model takes, or "
+    assert str(error.value) == f"mine.toml: a scenario needs title, shows, model, data; {said}package.module:function)"
+    needed = [field.encode_name for field in msgspec.structs.fields(Scenario) if field.required]
+    assert list(scenarios.NEEDED) == needed
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("model", None, 'model is null; it is a text in quotes ("…")'),
+        ("steps", True, "steps is true; it is a whole number"),
+        ("steps", 2**53, "steps is 9007199254740992; it is a number under 9007199254740992"),
+        ("pace", float("nan"), "pace is nan; it is a number from 0 up"),
+        ("pace", float("inf"), "pace is inf; it is a number under 9007199254740992"),
+        ("settings", {"lr": 10**400}, "lr is 1000"),
+        ("options", {"bias": {}}, "options.bias is a table; it is a number, a text, or true or false"),
+    ],
+)
+def test_a_value_of_a_wrong_kind_is_called_what_its_writer_calls_it(key: str, value: object, line: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        scenarios.check({"title": "T", "shows": "S", "model": "mlp", "data": "digits", key: value}, "mine.toml")
+    assert str(error.value).startswith(f"mine.toml: {line}")
