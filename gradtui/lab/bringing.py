@@ -26,9 +26,9 @@ def call(key: str, name: str, **arguments: object) -> Any:
         if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
             where = f"in {os.getcwd()} or among the installed packages"
             raise SettingError(f"{key} is {name}; there is no module {error.name} {where}") from None
-        raise _failed(key, name, "could not be imported", error) from error
+        raise failed(key, name, "could not be imported", error) from error
     except Exception as error:
-        raise _failed(key, name, "could not be imported", error) from error
+        raise failed(key, name, "could not be imported", error) from error
     for part in path.split("."):
         if not hasattr(found, part):
             near = difflib.get_close_matches(part, dir(found), n=1)
@@ -38,9 +38,10 @@ def call(key: str, name: str, **arguments: object) -> Any:
     try:
         return found(**arguments)
     except Exception as error:
-        raise _failed(key, name, "failed", error) from error
+        raise failed(key, name, "failed", error) from error
 
 
-def _failed(key: str, name: str, how: str, error: Exception) -> SettingError:
+def failed(key: str, name: str, how: str, error: Exception) -> SettingError:
+    """What to raise for an exception in what `name` made: one line, after the traceback on standard error."""
     traceback.print_exception(error)
     return SettingError(f"{key}: {name} {how}: {type(error).__name__}: {error}".replace("\n", " "))

@@ -11,6 +11,7 @@ from gradtui.lab import models, objective
 from gradtui.lab.declaration import Declaration
 from gradtui.lab.families import is_own
 from gradtui.lab.learner import Learner, Measured
+from gradtui.lab.models import own
 from gradtui.lab.scenario import Scenario
 from gradtui.lab.training import Training
 from gradtui.stream.events import Layer, Value
@@ -23,7 +24,7 @@ class Session(Training):
         super().__init__(scenario, settings, seed, device)
         self._loss_factor = float(scenario.options.get("loss_factor", 1.0)) if not is_own(scenario.model) else 1.0
         model = models.build(scenario, self.settings, self.data).to(device)
-        self.learner = Learner(model, self.settings, lambda model: model(self.data.test_x[:2]))
+        self.learner = Learner(model, self.settings, lambda model: own.look(scenario.model, model, self.data))
 
     @property
     def layers(self) -> list[Layer]:

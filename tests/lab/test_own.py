@@ -70,6 +70,25 @@ def broken(**_):
 def nothing():
     return None
 
+def narrow():
+    x = torch.rand(8, 64)
+    return x, torch.zeros(8), x[:, :5], torch.zeros(8)
+
+def seven_wide():
+    return nn.Linear(7, 3)
+
+def three_classes():
+    return nn.Linear(64, 3)
+
+def by_rows():
+    return nn.Sequential(nn.Unflatten(1, (8, 8)), nn.Linear(8, 10))
+
+def pair():
+    class Pair(nn.Linear):
+        def forward(self, x):
+            return super().forward(x), None
+    return Pair(64, 10)
+
 def idle():
     return nn.ReLU()
 """
@@ -227,6 +246,53 @@ def test_a_mistake_in_a_network_is_one_line(model: str, line: str, capsys: pytes
     assert ("the shelf" in shown) == ("failed" in line)
 
 
+GIVEN = "was given float32 of shape (2, 64) and returned"
+
+
+@pytest.mark.parametrize(
+    ("model", "data_name", "line"),
+    [
+        (
+            "mine:seven_wide",
+            "digits",
+            "failed when it was given float32 of shape (2, 64): RuntimeError: mat1 and mat2 shapes cannot be multiplied (2x64 and 7x3)",
+        ),
+        ("mine:three_classes", "digits", f"{GIVEN} the shape (2, 3); it is (2, 10), a number for each row and class"),
+        ("mine:by_rows", "digits", f"{GIVEN} the shape (2, 8, 10); it is (2, 10), a number for each row and class"),
+        ("mine:pair", "digits", f"{GIVEN} a tuple; it is a tensor"),
+        ("mine:make", "mine:numbers", "failed when it was given float32 of shape (2, 1): RuntimeError: "),
+    ],
+)
+def test_a_network_that_does_not_fit_the_data_is_one_line(model: str, data_name: str, line: str) -> None:
+    with pytest.raises(SettingError) as error:
+        begin(own(model, data_name))
+    assert str(error.value).startswith(f"model: {model} {line}")
+    assert "\n" not in str(error.value)
+
+
+def test_as_many_numbers_as_targets_are_needed(tmp_path: Path) -> None:
+    (tmp_path / "two.py").write_text("from torch import nn\ndef make(): return nn.Linear(1, 2)\n")
+    with pytest.raises(SettingError, match=r"returned the shape \(2, 2\); it is \(2, 1\), as the targets are"):
+        begin(own("two:make", "mine:numbers"))
+
+
+def test_more_outputs_than_classes_are_fine() -> None:
+    measured(begin(own("mlp", "mine:rows")))
+    (Path.cwd() / "more.py").write_text("from torch import nn\ndef make(): return nn.Linear(2, 5)\n")
+    measured(begin(own("more:make", "mine:rows")))
+
+
+def test_a_resnet_takes_images_and_regresses_on_them_too() -> None:
+    with pytest.raises(SettingError, match=r"data: train_x has the shape \(20, 2\), and a resnet takes images"):
+        begin(own("resnet", "mine:rows", n=1))
+    (Path.cwd() / "graded.py").write_text(
+        "import torch\nx = torch.rand(8, 1, 8, 8)\ndef get(): return x, x.mean((1, 2, 3)), x, x.mean((1, 2, 3))\n"
+    )
+    graded = begin(own("resnet", "graded:get", n=1, channels=2))
+    assert graded.layers[-1].shape[0] == 1
+    measured(graded)
+
+
 def test_options_that_a_function_does_not_take_are_one_line() -> None:
     with pytest.raises(SettingError, match=r"model: mine:make failed: TypeError: make\(\) got an unexpected keyword argument 'depth'"):
         begin(own("mine:make", depth=3))
@@ -240,6 +306,10 @@ def test_options_that_a_function_does_not_take_are_one_line() -> None:
         ("mine:negative", "data: mine:negative returned the class -1; classes count from 0"),
         ("mine:words", "data: mine:words returned a str as train_x; it is a tensor or an array"),
         ("mine:broken", "data: mine:broken failed: RuntimeError: the shelf fell down"),
+        (
+            "mine:narrow",
+            "data: mine:narrow returned train_x of shape (8, 64) and test_x of (8, 5); they differ in the number of rows only",
+        ),
     ],
 )
 def test_a_mistake_in_data_is_one_line(name: str, line: str) -> None:
@@ -256,6 +326,8 @@ def test_a_mistake_in_data_is_one_line(name: str, line: str) -> None:
         ("mine:make", "../x:y", "data is '../x:y'; one of your own is package.module:function"),
         ("bag", "mine:rows", "data is 'mine:rows'; a bag takes tokens only"),
         ("mine:make", "tokens", "data is 'tokens'"),
+        ("mpl", "digits", "model is 'mpl'; did you mean mlp? One of your own is package.module:function"),
+        ("bag", "digits", "data is 'digits'; it is one of tokens"),
     ],
 )
 def test_a_name_that_cannot_be_one_is_said_before_any_trainer_starts(model: str, data_name: str, line: str) -> None:

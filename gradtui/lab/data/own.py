@@ -28,6 +28,10 @@ def load(name: str) -> Dataset:
     for x, y in ((0, 1), (2, 3)):
         if not len(tensors[x]) or len(tensors[x]) != len(tensors[y]):
             raise SettingError(f"data: {name} returned {len(tensors[x])} {PARTS[x]} and {len(tensors[y])} {PARTS[y]}; as many are needed")
+    for train, test in ((0, 2), (1, 3)):
+        if tensors[train].shape[1:] != tensors[test].shape[1:]:
+            shapes = f"{PARTS[train]} of shape {_shape(tensors[train])} and {PARTS[test]} of {_shape(tensors[test])}"
+            raise SettingError(f"data: {name} returned {shapes}; they differ in the number of rows only")
     return _dataset(name, *tensors)
 
 
@@ -54,6 +58,10 @@ def _tensor(name: str, part: str, value: Any) -> Tensor:
     if not tensor.ndim:
         raise SettingError(f"data: {name} returned one number as {part}; it is a tensor of one row an example")
     return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    return tuple(tensor.shape)
 
 
 def _kind(value: object) -> str:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gradtui.lab.data import Dataset
+from gradtui.lab.errors import SettingError
 from gradtui.lab.models import parts
 from gradtui.stream.events import Value
 
@@ -91,6 +92,8 @@ class ResNet(nn.Module):
 
 
 def build_resnet(settings: Mapping[str, Value], options: Mapping[str, int | float], data: Dataset) -> nn.Module:
-    """A ResNet that reads `data`'s images."""
-    assert data.image is not None
-    return ResNet(data.image, data.classes, int(options["n"]), int(options["channels"]), settings)
+    """A ResNet that reads `data`'s images. Raises SettingError."""
+    if data.image is None:
+        shape = ", ".join(map(str, data.train_x.shape))
+        raise SettingError(f"data: train_x has the shape ({shape}), and a resnet takes images: (examples, channels, height, width)")
+    return ResNet(data.image, data.outputs, int(options["n"]), int(options["channels"]), settings)
