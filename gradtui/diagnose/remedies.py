@@ -14,6 +14,7 @@ from gradtui.diagnose.profile import TIME
 from gradtui.diagnose.profile_rules import falling
 from gradtui.diagnose.remedy_table import FACTORS, Remedy
 from gradtui.diagnose.signals import Signals
+from gradtui.diagnose.unit_rules import DEAD_INFORMATION
 from gradtui.diagnose.warnings import Try
 from gradtui.stream.events import Toggle, Value
 
@@ -88,13 +89,20 @@ def _vanishing(signals: Signals) -> tuple[Remedy, ...]:
 
 
 def _dead(signals: Signals) -> tuple[Remedy, ...]:
-    """What killed the units would kill their successors."""
+    """What killed the units would kill their successors, unless batch norm holds their inputs where they are alive."""
     norms = signals.column(signals.frame.weight_norm)
     if any(norms[row] == 0 for row in signals.weights if norms):
         return table.ZERO_WEIGHTS
     if _weights_clipped(signals):
         return table.CLIPPED_WEIGHTS
-    return table.KILLED if "update-too-large" in signals.seen else table.DEAD
+    return table.KILLED if _killed(signals) else table.DEAD
+
+
+def _killed(signals: Signals) -> bool:
+    """By updates: one too large was seen, or the units were alive at first and no gradient vanishes. A frame every ten steps
+    mostly misses the one step that does it."""
+    were_alive = signals.first_dead is not None and signals.first_dead < DEAD_INFORMATION
+    return "update-too-large" in signals.seen or (were_alive and "vanishing" not in signals.seen and not falling(signals))
 
 
 def _exploding(signals: Signals) -> tuple[Remedy, ...]:
