@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gradtui.diagnose import remedy_table as table
+from gradtui.diagnose.loss_rules import PLATEAU_OVER
 from gradtui.diagnose.profile import TIME
 from gradtui.diagnose.profile_rules import falling
 from gradtui.diagnose.remedy_table import FACTORS, Remedy
@@ -57,12 +58,14 @@ def _remedies(code: str, signals: Signals) -> tuple[Remedy, ...]:
             return _exploding(signals) if "exploding" in signals.open else _large_updates(signals)
         case "update-too-small" if falling(signals):
             return _vanishing(signals)
+        case "update-too-small" if "exploding" in signals.seen and not _learned(signals):
+            return _restarted(_exploding(signals))
         case "update-too-small":
             return table.CLIPPED_WEIGHTS if _weights_clipped(signals) else table.SMALL_UPDATES
-        case "plateau" if "update-too-small" in signals.open:
-            return table.SMALL_UPDATES
         case "plateau" if "exploding" in signals.seen:
             return _restarted(_exploding(signals))
+        case "plateau" if "update-too-small" in signals.open:
+            return table.SMALL_UPDATES
         case "plateau" if _unsettled_transformer(signals):
             return table.TRANSFORMER
     return _ALWAYS.get(code, ())
@@ -127,6 +130,12 @@ def _in_time(signals: Signals) -> bool:
 
 def _exploded_first(signals: Signals) -> bool:
     return any(window.first_tilt is not None and window.first_tilt >= EXPLODED_FIRST for window in signals.windows)
+
+
+def _learned(signals: Signals) -> bool:
+    """Whether the loss is clearly under a constant guess's: then what happened before did not stop it."""
+    trivial, mean = signals.curves.trivial_loss, signals.curves.plateau_loss
+    return trivial is not None and mean is not None and mean < PLATEAU_OVER * trivial
 
 
 def _weights_clipped(signals: Signals) -> bool:

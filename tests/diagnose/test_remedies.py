@@ -79,6 +79,19 @@ def test_a_plateau_after_an_explosion_that_has_passed_is_its_doing() -> None:
     assert warning.try_[0].why.startswith("then restart, it exploded first: ")
 
 
+def test_small_updates_after_an_explosion_that_has_passed_are_its_doing() -> None:
+    """A saturated network's gradient is 0, whatever the learning rate: ten times as much of one is in vain."""
+
+    def advised(code: str, loss: float) -> Warning:
+        frames = [frame(0, 2.0), *(frame(5 * i, loss=loss, update_ratio=[1e-9] * 5) for i in range(1, 25))]
+        return found([CELL, OPTIMIZER], frames, code, UNROLLED, scenario={"data": "first_symbol"})
+
+    for code in ("update-too-small", "plateau"):
+        assert named(advised(code, 1.39))[0] == ("clip", "norm")
+        assert advised(code, 1.39).try_[0].after_restart
+    assert named(advised("update-too-small", 0.2))[0] == ("optimizer", "adam")  # it has learned since
+
+
 def test_large_updates_of_a_recurrent_network_are_clipped() -> None:
     large = [frame(0, update_ratio=[2.0] * 5)]
     assert named(found([CELL], large, "update-too-large", UNROLLED))[0] == ("clip", "norm")
