@@ -76,8 +76,6 @@ class Signals:
         """The worst layer's share of dead units."""
         self.first_dead: float | None = None
         """That of the first frame which measured it."""
-        self.first_dead: float | None = None
-        """That of the first frame which measured it."""
         self.saturated: deque[float] = deque(maxlen=3)
         """The share of saturated outputs, mean over layers."""
         self.frames = 0
@@ -110,7 +108,6 @@ class Signals:
         dead = [share for share in self.column(frame.dead) if share is not None]
         if dead:
             self.dead.append(max(dead))
-            self.first_dead = self.dead[-1] if self.first_dead is None else self.first_dead
             self.first_dead = self.dead[-1] if self.first_dead is None else self.first_dead
         saturated = [share for share in self.column(frame.saturated) if share is not None]
         if saturated:
