@@ -37,13 +37,13 @@ def text(scenario: Scenario, typed: str) -> str:
 
 
 def commands(scenario: Scenario, typed: str) -> list[str]:
-    """What to type: the scenario with its best cure from the start, and with the cure half-way; without one, the scenario."""
+    """What to type: the scenario with its best cure from the start, and with a rescue; without a cure, the scenario."""
     run = f"gradtui run {inert(shlex.quote(typed))}"
     cure = best(scenario)
     if not cure:
         return [run]
-    halfway = " ".join(f"--at {scenario.steps // 2}:{text}" for text in cure)
-    return [f"{run} {' '.join(f'--set {text}' for text in cure)}", f"{run} --headless {halfway}"]
+    rescue = scenario.rescue or [f"{scenario.steps // 2}:{text}" for text in cure]
+    return [f"{run} {' '.join(f'--set {text}' for text in cure)}", f"{run} --headless {' '.join(f'--at {text}' for text in rescue)}"]
 
 
 def best(scenario: Scenario) -> list[str]:

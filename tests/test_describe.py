@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from gradtui import describe
 from gradtui.lab import toggles
-from gradtui.lab.scenario import Scenario, catalog, check
+from gradtui.lab.scenario import Scenario, catalog, check, load
+from gradtui.stream.events import Frame
+from gradtui.stream.follower import read_all
 
 ROWS = 23
 """A screen of 24 with the prompt below."""
@@ -47,6 +52,28 @@ def test_the_first_thing_to_try_may_be_several_settings() -> None:
         "gradtui run mine.toml --set clip=norm --set l2=0.001",
         "gradtui run mine.toml --headless --at 300:clip=norm --at 300:l2=0.001",
     ]
+
+
+def test_a_rescue_stands_for_the_cure_half_way() -> None:
+    scenario = made(rescue=["50:clip=norm", "60:init=orthogonal"], **{"try": ["lr=0.02: .98"]})
+    assert describe.commands(scenario, "mine.toml") == [
+        "gradtui run mine.toml --set lr=0.02",
+        "gradtui run mine.toml --headless --at 50:clip=norm --at 60:init=orthogonal",
+    ]
+
+
+RESCUED = {"dying-relu": 0.9, "half-precision": 0.8, "exploding-relu": 0.9, "dead-relu": 0.9, "slow-learning-rate": 0.9}
+"""Accuracies, well under what was measured; chance is .1. Each of these ends at chance or as NaN without the rescue."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RESCUED)
+def test_the_rescue_that_is_shown_rescues(name: str, tmp_path: Path) -> None:
+    command = describe.commands(load(name), name)[1]
+    run = tmp_path / "run"
+    subprocess.run([sys.executable, "-m", *shlex.split(command), "--run-dir", str(run)], check=True, capture_output=True, timeout=300)
+    newest = [event for event in read_all(run / "events.jsonl") if isinstance(event, Frame)][-1]
+    assert newest.metrics["accuracy"] >= RESCUED[name]
 
 
 @pytest.mark.parametrize("advice", [[], ["a smaller learning rate"], ["cip=norm: a typing error"], ["depth=0.5: not a whole number"]])

@@ -131,11 +131,18 @@ def check(table: dict[str, Any], origin: str) -> Scenario:
         families.check(scenario.model, scenario.data, scenario.options)
         files.require(scenario.data)
         toggles.initial(scenario)
+    except SettingError as error:
+        raise ScenarioError(f"{origin}: {error}") from None
+    _check_rescue(scenario, origin)
+    return scenario
+
+
+def _check_rescue(scenario: Scenario, origin: str) -> None:
+    try:
         for setting in scenario.rescue:
             toggles.parse_scheduled(scenario, setting)
     except SettingError as error:
-        raise ScenarioError(f"{origin}: {error}") from None
-    return scenario
+        raise ScenarioError(f"{origin}: rescue: {error}") from None
 
 
 NEEDED = {

@@ -114,3 +114,12 @@ def test_a_value_of_a_wrong_kind_is_called_what_its_writer_calls_it(key: str, va
     with pytest.raises(ScenarioError) as error:
         scenarios.check({"title": "T", "shows": "S", "model": "mlp", "data": "digits", key: value}, "mine.toml")
     assert str(error.value).startswith(f"mine.toml: {line}")
+
+
+def test_a_rescue_is_what_at_takes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(SOUND + 'rescue = ["50:clip=norm"]', encoding="utf-8")
+    assert load(str(path)).rescue == ["50:clip=norm"]
+    path.write_text(SOUND + 'rescue = ["clip=norm"]', encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"mine\.toml: rescue: 'clip=norm'; it is STEP:KEY=VALUE"):
+        load(str(path))
