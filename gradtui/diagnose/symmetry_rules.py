@@ -36,8 +36,10 @@ def _describe(signals: Signals, alike: list[int], least: float, edge: Edge) -> F
         brief = f"at least {least:.2g} of a layer's units differ"
         return Finding([], Evidence(brief=brief, sentence=f"{brief} (closes at {SYMMETRIC_OVER:g})", numbers=numbers))
     brief = f"the units are worth {least:.2g} unit{'' if round(least, 1) == 1 else 's'} since step {edge.since}"
+    why = "equal weights get equal gradients and stay equal"
+    if "underflow" in signals.open:
+        why = "what underflow leaves of the gradient moves them alike, see underflow"
     sentence = (
-        f"the units of {span_of(names)} are worth {least:.2g} in each layer (threshold {SYMMETRIC:g}), since step {edge.since}:"
-        " equal weights get equal gradients and stay equal"
+        f"the units of {span_of(names)} are worth {least:.2g} in each layer (threshold {SYMMETRIC:g}), since step {edge.since}: {why}"
     )
     return Finding(names, Evidence(brief=brief, sentence=sentence, numbers=numbers))

@@ -98,18 +98,22 @@ def test_large_updates_of_a_recurrent_network_are_clipped() -> None:
 
 
 def test_what_underflow_brings_about_is_not_cured_by_its_symptoms_remedies() -> None:
-    """Dead units, a plateau and NaN after it are its doing: a lower learning rate or batch norm would be in vain."""
+    """Dead units, equal units, a plateau and NaN after it are its doing: another init, rate or batch norm would be in vain."""
     tiny: list[float | None] = [1e-9] * 5
     small = [frame(5 * i, delta_rms=tiny) for i in range(5)]
-    dead = [frame(25 + 5 * i, delta_rms=tiny, dead=[0.7] * 4 + [None]) for i in range(5)]
+    alike = [frame(25, delta_rms=tiny, effective_units=[8.0] * 4 + [1.9])]
+    dead = [frame(30 + 5 * i, delta_rms=tiny, dead=[0.7] * 4 + [None]) for i in range(5)]
     end = [frame(60, loss=math.nan)]
     state = started()
-    state.apply(hello(toggles=[*TOGGLES, LOSS_SCALE, PRECISION]))
-    warnings = {w.code: w for f in [*small, *dead, *end] for w in state.apply(f) if w.state == "opened"}
-    assert set(warnings) == {"underflow", "dead-units", "non-finite"}
+    state.apply(hello(toggles=[*TOGGLES, LOSS_SCALE, PRECISION, INIT]))
+    warnings = {w.code: w for f in [*small, *alike, *dead, *end] for w in state.apply(f) if w.state == "opened"}
+    assert set(warnings) == {"underflow", "symmetry", "dead-units", "non-finite"}
     for warning in warnings.values():
         assert named(warning)[0] == ("loss_scale", 16384.0)
-    assert warnings["non-finite"].try_[0].why.startswith("then restart, the damage is done: ")
+    for code in ("dead-units", "non-finite"):
+        assert warnings[code].try_[0].why.startswith("then restart, the damage is done: ")
+    assert not warnings["symmetry"].try_[0].after_restart  # a few steps of noise are made good
+    assert warnings["symmetry"].evidence.sentence.endswith("moves them alike, see underflow")
 
 
 def test_an_update_that_is_small_because_delta_falls_wants_what_vanishing_wants() -> None:
