@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ def rows(run: RunState, life: Life, width: int, height: int, *, changeable: bool
     for warning in worst_first(run.open):
         letter, style = FLAGS[warning.severity]
         told = advice(warning, run, changeable=changeable)
-        items.append(Item(letter, style, heading(warning), evidence(warning), warning.evidence.brief, told))
+        items.append(Item(letter, style, heading(warning), evidence(warning), _dated(warning, f": {warning.evidence.brief}"), told))
     return _laid_out(items, width, height) if items else all_clear(run, width)
 
 
@@ -77,10 +78,16 @@ def heading(warning: Warning) -> str:
 
 
 def evidence(warning: Warning) -> str:
-    """Where, and what was measured."""
+    """When, where, and what was measured."""
     where = words.span_of(warning.layers)
     text = warning.evidence.sentence
-    return f"{where}: {text}." if where and where not in text else f"{text}."
+    return _dated(warning, f", {where}: {text}." if where and where not in text else f": {text}.")
+
+
+def _dated(warning: Warning, text: str) -> str:
+    """`text` after the step that its numbers are of, the latest edge's: what the bars show has gone on since then."""
+    when = f"step {warning.step}"
+    return text.lstrip(",: ") if re.search(rf"\b{when}\b", text) else when + text
 
 
 def advice(warning: Warning, run: RunState, *, changeable: bool) -> str:

@@ -1,3 +1,5 @@
+import re
+
 import msgspec
 import pytest
 
@@ -30,12 +32,24 @@ def shown(state: RunState, width: int = 80, height: int = 6, life: str = "RUN", 
 
 
 def test_letter_and_word_come_first_then_layer_evidence_and_key() -> None:
-    assert shown(run(warning())) == ["!  VANISHING hidden.0: falls 4.4 decades. Press n for batch norm = on."]
+    assert shown(run(warning())) == ["!  VANISHING step 20, hidden.0: falls 4.4 decades. Press n for batch norm = on."]
 
 
 def test_where_nothing_can_be_changed_it_names_the_toggle_and_no_key() -> None:
-    (row,) = warnings.rows(run(warning()), Life("PAUSED"), 90, 6, changeable=False)
-    assert text_of(row) == "!  VANISHING hidden.0: falls 4.4 decades. batch norm = on would have been the one to try."
+    (row,) = warnings.rows(run(warning()), Life("PAUSED"), 110, 6, changeable=False)
+    assert text_of(row) == "!  VANISHING step 20, hidden.0: falls 4.4 decades. batch norm = on would have been the one to try."
+
+
+@pytest.mark.parametrize("height", [1, 6])
+def test_the_step_of_its_numbers_is_said_however_short_and_said_once(height: int) -> None:
+    """They are the edge's, in a present tense, beside bars that have gone on."""
+    state = run(warning(sentence="a great many words of evidence " * 4))
+    state.apply(rec.frame(500, [0.1] * 9))
+    assert re.match("!  VANISHING step 20[:,] ", shown(state, height=height)[0])
+    (line,) = shown(run(warning(sentence="the loss is 97% of a constant guess's at step 20", layer="")), width=120)
+    assert line.startswith("!  VANISHING the loss is 97% of a constant guess's at step 20. Press")
+    (line,) = shown(run(warning(sentence="it was so at step 200", layer="")), width=120)
+    assert line.startswith("!  VANISHING step 20: it was so at step 200.")
 
 
 def test_the_most_severe_comes_first_and_every_warning_has_a_line() -> None:
