@@ -15,7 +15,7 @@ from gradtui import exits
 from gradtui.export import place
 from gradtui.export.tables import CHANGES, LAYERS, Row, Rows, Table, frames_table, metrics_in
 from gradtui.stream.recording import Recording
-from gradtui.stream.run_directory import RunDirectory, RunError, find
+from gradtui.stream.run_directory import RunDirectory, RunError, expanded, find
 
 
 class Sink(Protocol):
@@ -33,7 +33,7 @@ def run(name: str | None, to: str, output: str | None, table: str | None) -> Non
         if output == "-":
             _print(recording, table or LAYERS.name)
         else:
-            _write(recording, found, to, Path(output or f"{found.path.resolve().name}-{to}").expanduser())
+            _write(recording, found, to, expanded(output or f"{found.path.resolve().name}-{to}"))
         told = recording.lines.told(found.events)
     if told:
         exits.complain(told)

@@ -129,7 +129,7 @@ def _newest() -> RunDirectory:
 
 
 def _named(run: str) -> RunDirectory:
-    path = _expanded(run)
+    path = expanded(run)
     try:
         if path.name == EVENTS and path.is_file():
             return RunDirectory(path.parent)
@@ -148,11 +148,12 @@ def _named(run: str) -> RunDirectory:
     return _with_events(fitting[0].path)
 
 
-def _expanded(run: str) -> Path:
+def expanded(path: str) -> Path:
+    """The path with `~` as the shell has it; `~nobody` stays, where there is no such user."""
     try:
-        return Path(run).expanduser()
-    except RuntimeError:  # `~nobody`, where there is no such user
-        return Path(run)
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def _fitting(name: str, runs: list[RunDirectory]) -> list[RunDirectory]:

@@ -183,6 +183,14 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path, to: str, packa
     assert not (tmp_path / "out").exists()
 
 
+def test_a_directory_that_begins_like_a_home_that_there_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = write(tmp_path / "run", hello(), frame(0))
+    result = gradtui(tmp_path, "export", run.path, "--to", "csv", "--output", "~nobody-of-that-name")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "~nobody-of-that-name" / "layers.csv").exists()
+
+
 def test_a_reader_that_leaves_ends_it_quietly(tmp_path: Path) -> None:
     run = write(tmp_path / "run", hello(), *(frame(i) for i in range(2000)))
     command = [sys.executable, "-m", "gradtui", "export", str(run.path), "--to", "csv", "--output", "-"]
