@@ -8,6 +8,7 @@ Exit codes are an API: 0 finished, 1 a warning or an expectation failed, 2 usage
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -78,14 +79,14 @@ def cli(context: click.Context) -> int:
 
 @cli.command()
 @click.argument("scenario", shell_complete=types.scenarios)
-@click.option("--steps", type=click.IntRange(1), metavar="N", help="Stop after N steps. On the screen: go on until you leave.")
+@click.option("--steps", type=types.COUNT, metavar="N", help="Stop after N steps. On the screen: go on until you leave.")
 @click.option("--seed", type=click.IntRange(0, 2**53 - 1), metavar="S", help="Seed of the weights and the batches.")
 @_device_flag
 @click.option("--set", multiple=True, shell_complete=types.settings, metavar="KEY=VALUE", help="A toggle's value from the start.")
 @click.option("--at", multiple=True, metavar="STEP:KEY=VALUE", help="A toggle's value from a step on.")
 @click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="Toggles and expectations, one a line.")
 @click.option("--rate", type=types.hertz, metavar="HZ", help="Frames by the clock, as on the screen (10 a second).")
-@click.option("--every", type=click.IntRange(1), metavar="STEPS", help="Frames by the step, as without a screen: reproducible.")
+@click.option("--every", type=types.COUNT, metavar="STEPS", help="Frames by the step, as without a screen: reproducible.")
 @click.option("--pace", type=types.pace, metavar="STEPS", help="Steps a second; 0: as fast as it goes, as without a screen.")
 @click.option("--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="A new directory for the recording.")
 @click.option("--detach", is_flag=True, help="Start it, print where it is recorded, and leave it running.")
@@ -127,7 +128,7 @@ def replay(run: str, headless: bool, json: bool) -> int:
 @click.argument("patient", metavar="SCENARIO|FILE.toml|RUN", shell_complete=types.scenarios)
 @click.option("--json", is_flag=True, help="The diagnosis, each trial and the rankings as lines of JSON.")
 @click.option("--seeds", type=click.IntRange(1, 10), default=3, show_default=True, metavar="N", help="Seeds that each fix is tried on.")
-@click.option("--steps", type=click.IntRange(1), default=100, show_default=True, metavar="N", help="Steps of each trial.")
+@click.option("--steps", type=types.COUNT, default=100, show_default=True, metavar="N", help="Steps of each trial.")
 @click.option(
     "--from", "start", type=types.first_step, metavar="STEP|start", help="Try fixes from this step on, not from where the warning opened."
 )
@@ -259,9 +260,18 @@ def completion(shell: str) -> None:
 
 def main() -> NoReturn:
     """The console script."""
+    _open_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets question marks, not a traceback
     sys.exit(_exit_code())
+
+
+def _open_streams() -> None:
+    """Give standard streams that whoever started us has closed (`>&-`) to nobody: Python has None for them, and the next file opened
+    would get their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 def _exit_code() -> int:

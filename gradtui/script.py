@@ -22,8 +22,9 @@ from gradtui.lab.toggles import Scheduled
 
 CODES = tuple(rule.code for rule in RULES)
 
-_AT = re.compile(r"at\s+(\d+)\s+set\s+(\S+)")
-_EXPECT = re.compile(r"expect\s+(no\s+)?(\S+)\s+(before|after)\s+(\d+)")
+_STEP = rf"(\d{{1,{toggles.STEP_DIGITS}}})"
+_AT = re.compile(rf"at\s+{_STEP}\s+set\s+(\S+)")
+_EXPECT = re.compile(rf"expect\s+(no\s+)?(\S+)\s+(before|after)\s+{_STEP}")
 
 
 class ScriptError(Exception):

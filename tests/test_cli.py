@@ -103,7 +103,12 @@ EVIL = "\x1b[31m\x1b]0;owned\x07"
         (["run", "deep-sigmoid", "--headless", "--at", "soon:lr=1"], 2, "STEP:KEY=VALUE"),
         (["run", "deep-sigmoid", "--headless", "--at", "-1:lr=1"], 2, "STEP:KEY=VALUE"),
         (["run", "deep-sigmoid", "--headless", "--steps", "100", "--at", "100:lr=1"], 2, "comes too late"),
+        (["run", "deep-sigmoid", "--headless", "--at", "9" * 5000 + ":lr=1"], 2, "STEP:KEY=VALUE"),
         (["run", "deep-sigmoid", "--headless", "--steps", "0"], 2, "'--steps': 0"),
+        (["run", "deep-sigmoid", "--headless", "--steps", "9" * 30], 2, "'--steps': 9999"),
+        (["run", "deep-sigmoid", "--headless", "--every", "9" * 30], 2, "'--every': 9999"),
+        (["doctor", "deep-sigmoid", "--steps", "9" * 30], 2, "'--steps': 9999"),
+        (["run", "x" * 5000, "--headless"], 4, "no such scenario"),
         (["run", "deep-sigmoid", "--headless", "--every", "0"], 2, "'--every': 0"),
         (["run", "deep-sigmoid", "--headless", "--rate", "0"], 2, "0 is not a number above 0"),
         (["run", "deep-sigmoid", "--headless", "--rate", "nan"], 2, "nan is not a number above 0"),
@@ -184,6 +189,8 @@ def test_a_bad_scenario_file_is_one_clear_line(state: Path, tmp_path: Path, text
         ("at 10 set clip=nrm", "did you mean norm?"),
         ("expect vanished before 10", "no such warning"),
         ("expect vanishing around 10", "a line is"),
+        ("expect vanishing before " + "9" * 5000, "a line is"),
+        (f"at {'9' * 5000} set clip=norm", "a line is"),
         ("\x1b[31m", "\\x1b[31m"),
     ],
 )
@@ -339,6 +346,23 @@ def test_output_that_cannot_be_written_is_one_line(state: Path) -> None:
         result = subprocess.run([*COMMAND, "list"], stdout=full, stderr=subprocess.PIPE, text=True, env=environment(state))
     assert result.returncode == 2
     assert result.stderr == "gradtui: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(state: Path, closed: str) -> None:
+    command = f"{' '.join(COMMAND)} list {closed}"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment(state))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert ("deep-sigmoid" in result.stdout) == (">&-" not in closed)
+
+
+@pytest.mark.parametrize("name", ["mine", "./mine"])
+def test_a_file_whose_ending_was_left_out_is_asked_for(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(GOOD)
+    result = gradtui(state, "run", name, "--headless")
+    assert (result.returncode, result.stderr.count("\n")) == (4, 1)
+    assert "did you mean mine.toml?" in result.stderr
 
 
 def test_a_reader_that_leaves_ends_it_quietly(state: Path) -> None:

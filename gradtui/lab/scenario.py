@@ -98,14 +98,23 @@ def load(name_or_path: str) -> Scenario:
     if path.suffix == ".toml" or len(path.parts) > 1:
         if not path.is_file():
             found = "is no file" if path.exists() else "no such file"
-            raise NoSuchScenarioError(f"{name_or_path}: {found}; gradtui list names the presets")
+            raise NoSuchScenarioError(f"{name_or_path}: {found}; {_file_beside(path) or 'gradtui list names the presets'}")
         return read(path)
     names = sorted(path.stem for path in directory().glob("*.toml"))
     if name_or_path in names:
         return read(directory() / f"{name_or_path}.toml")
     near = difflib.get_close_matches(name_or_path, names, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else "gradtui list names them"
+    hint = _file_beside(path) or (f"did you mean {near[0]}?" if near else "gradtui list names them")
     raise NoSuchScenarioError(f"{name_or_path}: no such scenario; {hint}")
+
+
+def _file_beside(path: Path) -> str:
+    """The question whether a file was meant that is named like `path` but for its ending; empty: there is none."""
+    file = Path(f"{path}.toml")
+    try:
+        return f"did you mean {file}?" if path.suffix != ".toml" and file.is_file() else ""
+    except OSError:  # longer than a name can be
+        return ""
 
 
 def read(path: Path) -> Scenario:

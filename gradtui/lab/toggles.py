@@ -26,6 +26,9 @@ class Scheduled(Struct, frozen=True):
     value: Value
 
 
+STEP_DIGITS = 15
+"""Of a step's number: one of more is no step that a training comes to, and not exact in JSON."""
+
 BY_KEY: Mapping[str, Declaration] = {declaration.key: declaration for declaration in TOGGLES}
 
 
@@ -92,7 +95,7 @@ def parse_setting(scenario: Scenario, text: str) -> tuple[str, Value]:
 def parse_scheduled(scenario: Scenario, text: str) -> Scheduled:
     """`STEP:KEY=VALUE` as `--at` takes it. Raises SettingError."""
     step, colon, setting = text.partition(":")
-    if not colon or not step.strip().isdecimal():
+    if not colon or not step.strip().isdecimal() or len(step) > STEP_DIGITS:
         raise SettingError(f"{text!r}; it is STEP:KEY=VALUE, as in 200:batch_norm=true")
     key, value = parse_setting(scenario, setting)
     return Scheduled(int(step), key, value)
