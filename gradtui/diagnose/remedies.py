@@ -12,7 +12,7 @@ import msgspec
 from gradtui.diagnose import remedy_table as table
 from gradtui.diagnose.loss_rules import PLATEAU_OVER
 from gradtui.diagnose.profile import TIME
-from gradtui.diagnose.profile_rules import falling
+from gradtui.diagnose.profile_rules import EXPLODING_INIT, falling
 from gradtui.diagnose.remedy_table import FACTORS, Remedy
 from gradtui.diagnose.signals import Signals
 from gradtui.diagnose.unit_rules import DEAD_INFORMATION
@@ -38,8 +38,15 @@ def tries(code: str, signals: Signals) -> list[Try]:
     if code in ("plateau", "update-too-small") and not causes:
         causes = [cause for cause in BEHIND if cause in signals.open]
     found = tries(causes[0], signals) if causes else _offered(signals, _remedies(code, signals))
-    late = code == "non-finite" or (code in SPOILT and causes[:1] == list(BEHIND_ALL))
+    late = code == "non-finite" or (code in SPOILT and causes[:1] == list(BEHIND_ALL)) or _thrown(code, signals)
     return [_after_restart(fix) for fix in found] if late else found
+
+
+def _thrown(code: str, signals: Signals) -> bool:
+    """Whether updates as large as the weights followed a growing profile of the first frame: even batch norm from step 1 on is
+    in vain then."""
+    large = code == "update-too-large" or (code == "exploding" and "update-too-large" in signals.open)
+    return large and _grew_at_first(signals, EXPLODING_INIT)
 
 
 def _after_restart(fix: Try) -> Try:
@@ -85,7 +92,7 @@ _ALWAYS = {
 
 def _vanishing(signals: Signals) -> tuple[Remedy, ...]:
     if _in_time(signals):
-        return _restarted(table.EXPLODING_TIME) if _exploded_first(signals) else table.VANISHING_TIME
+        return _restarted(table.EXPLODING_TIME) if _grew_at_first(signals, EXPLODED_FIRST) else table.VANISHING_TIME
     if _weights_clipped(signals):
         return table.CLIPPED_WEIGHTS
     if _unsettled_transformer(signals):
@@ -124,15 +131,18 @@ def _exploding(signals: Signals) -> tuple[Remedy, ...]:
 def _large_updates(signals: Signals) -> tuple[Remedy, ...]:
     if _in_time(signals):
         return table.EXPLODING_TIME
-    return table.TRANSFORMER if _unsettled_transformer(signals) else table.LARGE_UPDATES
+    if _unsettled_transformer(signals):
+        return table.TRANSFORMER
+    return _exploding(signals) if _grew_at_first(signals, EXPLODING_INIT) else table.LARGE_UPDATES
 
 
 def _in_time(signals: Signals) -> bool:
     return any(window.where.axis == TIME for window in signals.windows)
 
 
-def _exploded_first(signals: Signals) -> bool:
-    return any(window.first_tilt is not None and window.first_tilt >= EXPLODED_FIRST for window in signals.windows)
+def _grew_at_first(signals: Signals, decades: float) -> bool:
+    """Whether some profile grew by so much toward the input in the first frame, before any update: the draw is the cause."""
+    return any(window.first_tilt is not None and window.first_tilt >= decades for window in signals.windows)
 
 
 def _learned(signals: Signals) -> bool:

@@ -92,6 +92,19 @@ def test_small_updates_after_an_explosion_that_has_passed_are_its_doing() -> Non
     assert named(advised("update-too-small", 0.2))[0] == ("optimizer", "adam")  # it has learned since
 
 
+def test_large_updates_of_a_network_drawn_too_wide_want_what_exploding_wants() -> None:
+    """Though they are told in the same frame before it is; a tenth of the learning rate ends as NaN two steps later."""
+    large: dict[str, Any] = {"update_ratio": [2.0] * 5}
+    for code in ("update-too-large", "exploding"):
+        warning = found([], [frame(0, 2.7, **large)], code)
+        assert named(warning)[0] == ("batch_norm", "on")
+        assert warning.try_[0].after_restart  # from step 1 on it ends at chance
+    assert not found([], [frame(0, 2.7)], "exploding").try_[0].after_restart
+    assert named(found([], [frame(0, 1.0, **large)], "update-too-large"))[0] == ("lr", 0.002)
+    grown_since = [frame(0), frame(5, 2.7, **large)]
+    assert named(found([], grown_since, "update-too-large"))[0] == ("lr", 0.002)
+
+
 def test_large_updates_of_a_recurrent_network_are_clipped() -> None:
     large = [frame(0, update_ratio=[2.0] * 5)]
     assert named(found([CELL], large, "update-too-large", UNROLLED))[0] == ("clip", "norm")
