@@ -245,7 +245,7 @@ class GradApp(App[Outcome]):
             for toggle in shown.feed.state.hello.toggles:
                 change = partial(shown.change, toggle.key, 1)
                 label = inert(toggle.label).replace("[", "(")  # the palette reads markup
-                yield SystemCommand(f"Toggle {label}", "The next value, or type a number.", change)
+                yield SystemCommand(f"Toggle {label}", "Flip it, choose from a list, or type a number.", change)
 
     def notify(self, message: str, **options: Any) -> None:
         """One note at a time: a second one would lie over the warnings."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
 from textual.screen import Screen
 
 from gradtui.diagnose.words import inert
-from gradtui.stream.events import Toggle, Value
-from gradtui.ui import toggles
+from gradtui.stream.events import Applied, Toggle, Value
+from gradtui.ui import fixes, toggles
 from gradtui.ui.controls import Controls
 from gradtui.ui.feed import Source
+from gradtui.ui.fixes import Fix
 from gradtui.ui.life import Life
 from gradtui.ui.lines import STYLES
 from gradtui.ui.prompt import Prompt
@@ -23,7 +25,10 @@ from gradtui.ui.watched import Restart
 OVER = "the run is over: no toggle acts on it any more"
 ONLY_TO_LOOK_AT = "this run can only be looked at: its loop watches it without control=True"
 
-TOGGLING = ("press", "change", "scale")
+HELD = 1.0
+"""Seconds within which a key that sets at once and is pressed again is taken to be held down."""
+
+TOGGLING = ("press", "change", "scale", "fix")
 """Actions, here and of the panel, that change toggles."""
 
 
@@ -38,6 +43,8 @@ class Changing(Screen[None]):
     _restart: Restart | None
     REFUSAL: ClassVar[str] = OVER
     """Why no toggle can be changed where none can."""
+    _fixed = -HELD
+    """When the key for a fix was pressed last."""
 
     def show_texts(self) -> None:
         """Show the toggles as they are now, and what else is told in text."""
@@ -46,6 +53,12 @@ class Changing(Screen[None]):
     def tell(self, text: str, severity: str = "warning") -> None:
         """Say something in passing."""
         self.notify(text, severity="warning" if severity == "warning" else "information", markup=False)
+
+    def hear(self, answers: Sequence[Applied], *, aloud: bool) -> None:
+        """Take the trainer's answers; what there is to tell of all that came together is one note. Not `aloud`: they are old."""
+        told = [(text, severity) for text, severity in map(self.controls.answer, answers) if text]
+        if told and aloud:
+            self.tell("; ".join(text for text, _ in told), max(severity for _, severity in told))
 
     @property
     def changeable(self) -> bool:
@@ -74,20 +87,41 @@ class Changing(Screen[None]):
         self.change(asked.key, asked.direction, scale=asked.scale)
 
     def change(self, key: str, direction: int, *, scale: bool = False) -> None:
-        """Change the toggle `key`: to its next choice or the one before; a number is asked for, or scaled."""
+        """Change the toggle `key`: the other one of two choices; of more, and of numbers, one is asked for, or is the next."""
         toggle = next((toggle for toggle in self._offered() if toggle.key == key), None)
         if toggle:
             self._change(toggle, direction, scale=scale)
 
     def put(self, settings: Mapping[str, Value] | None) -> None:
-        """Change several toggles, in this order; None: none."""
-        if settings and not self.changeable:
-            self.tell(self.REFUSAL)
+        """Change toggles, together and in this order; None: none."""
+        offered = {toggle.key for toggle in self._offered()}
+        settings = {key: value for key, value in (settings or {}).items() if key in offered}
+        if not settings:
             return
-        for toggle, value in (
-            (toggle, value) for key, value in (settings or {}).items() for toggle in self._offered() if toggle.key == key
-        ):
-            self._set(toggle, value)
+        if not self.changeable:  # it may have ended while a choice was made
+            self.tell(self.REFUSAL)
+        elif self.life.over:
+            self.controls.plan(settings)
+        elif problem := self.controls.set(settings):
+            self.tell(problem)
+        self.show_texts()
+
+    def action_fix(self) -> None:
+        """Put in force what the open warnings suggest: at once where they agree, else what is chosen."""
+        last, self._fixed = self._fixed, time.monotonic()
+        found = fixes.suggested(self.feed.state)
+        if why_not := self.why_not("fix"):
+            self.tell(why_not)
+        elif not found:
+            self.tell("no open warning suggests a change")
+        elif len(found) > 1:
+            self._choose("Fix", list(map(fixes.about, found)), 0, fixes.KEY, lambda at: self._fix(found[at]))
+        elif self._fixed - last > HELD:
+            self._fix(found[0])
+
+    def _fix(self, fix: Fix) -> None:
+        self.tell(f"set {fix.words}", "information")
+        self.put(fix.settings)
 
     def _offered(self) -> list[Toggle]:
         hello = self.feed.state.hello
@@ -102,12 +136,28 @@ class Changing(Screen[None]):
             self.tell(self.REFUSAL)
         elif not toggle.applies:
             self.tell(f"{inert(toggle.label)} does not apply: {inert(toggle.reason)}")
+        elif len(toggle.choices) > 2 and not scale:
+            self._ask_choice(toggle, now, direction)
         elif toggle.choices:
-            self._set(toggle, toggles.following(toggle, now, direction))
+            self.put({toggle.key: toggles.following(toggle, now, direction)})
         elif scale and not isinstance(now, str):
-            self._set(toggle, toggles.scaled(toggle, now, direction))
+            self.put({toggle.key: toggles.scaled(toggle, now, direction)})
         else:
             self._ask_number(toggle, now)
+
+    def _ask_choice(self, toggle: Toggle, now: Value, direction: int) -> None:
+        """Ask which: what a warning suggests is under the cursor, or else the next one or the one before."""
+        wanted = [str(fix.settings[toggle.key]) for fix in fixes.suggested(self.feed.state) if toggle.key in fix.settings]
+        first = next((value for value in wanted if value in toggle.choices), toggles.following(toggle, now, direction))
+        notes = {str(now): "now"} | dict.fromkeys(wanted, "suggested")
+        choices = [f"{inert(value)}   {notes.get(value, '')}".rstrip() for value in toggle.choices]
+        at = toggle.choices.index(str(first))
+        self._choose(inert(toggle.label), choices, at, toggle.hotkey, lambda at: self.put({toggle.key: toggle.choices[at]}))
+
+    def _choose(self, question: str, choices: Sequence[str], at: int, key: str, then: Callable[[int], None]) -> None:
+        from gradtui.ui.chooser import Chooser  # here: a screen that starts needs no list
+
+        self.app.push_screen(Chooser(question, choices, at, key), lambda answer: None if answer is None else then(answer))
 
     def _ask_number(self, toggle: Toggle, now: Value) -> None:
         def check(text: str) -> str:
@@ -117,16 +167,6 @@ class Changing(Screen[None]):
         def answered(text: str | None) -> None:
             value = toggles.typed(toggle, text) if text is not None else ""
             if not isinstance(value, str):
-                self._set(toggle, value)
+                self.put({toggle.key: value})
 
         self.app.push_screen(Prompt(f"{inert(toggle.label)}: a number, then enter", setting(now), check=check), answered)
-
-    def _set(self, toggle: Toggle, value: Value) -> None:
-        if not self.changeable:  # it may have ended while a number was typed
-            self.tell(self.REFUSAL)
-            return
-        if self.life.over:
-            self.controls.plan(toggle.key, value)
-        elif problem := self.controls.set(toggle.key, value):
-            self.tell(problem)
-        self.show_texts()

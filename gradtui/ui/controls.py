@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gradtui.diagnose.words import inert
 from gradtui.stream import commands
 from gradtui.stream.events import Applied, Value
@@ -14,27 +16,28 @@ class Controls:
 
     def __init__(self, run: RunDirectory) -> None:
         self._run = run
-        self._sent: dict[str, str] = {}
-        """Toggle keys by the id of the command that sets them."""
+        self._sent: dict[str, set[str]] = {}
+        """The toggles' keys that are not answered yet, by the id of the command that sets them."""
         self.pending: dict[str, Value] = {}
         """Values asked for and not in force yet, by toggle key."""
         self.refused: dict[str, str] = {}
         """Reasons, by toggle key, until the toggle is asked for again."""
 
-    def set(self, key: str, value: Value) -> str:
-        """Ask for a value; returns what went wrong (empty: nothing)."""
+    def set(self, settings: Mapping[str, Value]) -> str:
+        """Ask for values by one command, so that no step is taken between them; returns what went wrong (empty: nothing)."""
         try:
-            sent = commands.send(self._run.commands, set={key: value})
+            sent = commands.send(self._run.commands, set=dict(settings))
         except OSError as error:
             return f"{self._run.commands}: cannot be written: {error.strerror}"
-        self._sent[sent] = key
-        self.plan(key, value)
+        self._sent[sent] = set(settings)
+        self.plan(settings)
         return ""
 
-    def plan(self, key: str, value: Value) -> None:
-        """Keep a value for the next start."""
-        self.pending[key] = value
-        self.refused.pop(key, None)
+    def plan(self, settings: Mapping[str, Value]) -> None:
+        """Keep values for the next start."""
+        self.pending.update(settings)
+        for key in settings:
+            self.refused.pop(key, None)
 
     def do(self, verb: str) -> str:
         """Send a verb; returns what went wrong (empty: nothing)."""
@@ -52,10 +55,12 @@ class Controls:
 
     def answer(self, applied: Applied) -> tuple[str, str]:
         """Take an answer in; what to tell about it and how severely, empty when the panel says enough."""
-        if applied.id in self._sent:
-            del self._sent[applied.id]
-            if applied.toggle not in self._sent.values():
+        if applied.toggle in (unanswered := self._sent.get(applied.id, set())):
+            unanswered.discard(applied.toggle)
+            if not any(applied.toggle in keys for keys in self._sent.values()):
                 self.pending.pop(applied.toggle, None)
+            if not unanswered:
+                del self._sent[applied.id]
         if applied.reason:
             self.refused[applied.toggle] = applied.reason
             return f"{inert(applied.toggle)} refused: {inert(applied.reason)}", "warning"

@@ -71,7 +71,7 @@ def rows(sections: Iterable[tuple[str, Sequence[Binding]]], toggles: Sequence[To
     for title, bindings in sections:
         found += _section(title, [(key_names(b), b.tooltip or b.description) for b in bindings], width)
     offered = [(inert(t.hotkey) or "in the panel", _toggle(t)) for t in toggles]
-    found += _section("Toggles (with shift: the value before)", offered, width)
+    found += _section("Toggles (of more than two values a list; with shift from the value before)", offered, width)
     found += _section("Signs", SIGNS, width)
     found += _section("What the bars show", [(measure.title, measure.about) for measure in MEASURES], width)
     return found

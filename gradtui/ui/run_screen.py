@@ -15,7 +15,7 @@ from textual.widgets import Footer
 
 from gradtui.diagnose.words import full_name, inert
 from gradtui.stream.events import Frame
-from gradtui.ui import detail, measures, status, theory, toggles, verbs, warnings
+from gradtui.ui import detail, fixes, measures, status, theory, toggles, verbs, warnings
 from gradtui.ui import life as lives
 from gradtui.ui.bars import LayerBars
 from gradtui.ui.beside import Beside
@@ -58,6 +58,9 @@ class RunScreen(Commanding):
         Binding("l", "log", "Log", id="run.log", tooltip="What the trainer printed."),
         Binding("R", "doctor", "Doctor", id="run.doctor", show=False, tooltip="Try every fix and rank them by what they did."),
         Binding("exclamation_mark", "explain", "Explain", id="run.explain", show=False, tooltip="What the open warnings mean."),
+        Binding(
+            fixes.KEY, "fix", "Fix", id="run.fix", show=False, tooltip="Set what the open warnings suggest; where they differ: choose one."
+        ),
         *toggles.hotkeys(),
     ]
 
@@ -132,10 +135,7 @@ class RunScreen(Commanding):
         elif before.over != self.life.over:
             self._entitle()
             self.refresh_bindings()
-        for applied in news.applied:
-            text, severity = self.controls.answer(applied)
-            if text and self._caught_up:
-                self.tell(text, severity)
+        self.hear(news.applied, aloud=self._caught_up)
         if self._soon:
             self._soon.stop()  # else every look by the clock would begin another row of looks, and keys wait for them all
         behind = self.feed.behind or (self._beside is not None and self._beside.behind)
@@ -275,7 +275,7 @@ class RunScreen(Commanding):
     def action_explain(self) -> None:
         from gradtui.ui.pages import PagesScreen  # here: a screen that starts needs no pages
 
-        self.app.push_screen(PagesScreen([warning.code for warning in warnings.worst_first(self.feed.state.open)]))
+        self.app.push_screen(PagesScreen([warning.code for warning in fixes.worst_first(self.feed.state.open)]))
 
     def action_doctor(self) -> None:
         if why_not := self.why_not("doctor"):

@@ -14,6 +14,7 @@ from textual.message import Message
 
 from gradtui.diagnose.words import inert
 from gradtui.stream.events import Toggle, Value
+from gradtui.ui import fixes
 from gradtui.ui.lines import Lines, Row, Span
 from gradtui.ui.scale import elide, setting, wrapped
 
@@ -30,9 +31,9 @@ HOTKEYS = "acdefhinopstuvwxyz123456789"
 
 
 def hotkeys() -> list[BindingType]:
-    """The toggles' keys as bindings: forward, and with shift backward. Which of them are alive is the run's to say."""
+    """The toggles' keys as bindings: forward, and with shift, where that is free, backward. Which are alive is the run's to say."""
     forward: list[BindingType] = [Binding(k, f"press('{k}', 1)", f"Toggle {k}", id=f"toggle.{k}", show=False) for k in HOTKEYS]
-    letters = [k for k in HOTKEYS if k.isalpha()]
+    letters = [k for k in HOTKEYS if k.isalpha() and k.upper() != fixes.KEY]
     return forward + [Binding(k.upper(), f"press('{k}', -1)", f"Toggle {k} back", id=f"toggle.{k}.back", show=False) for k in letters]
 
 
@@ -42,7 +43,7 @@ class TogglesPanel(Lines, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", id="toggles.up", show=False, tooltip="The toggle above."),
         Binding("down,j", "move(1)", "Down", id="toggles.down", show=False, tooltip="The toggle below."),
-        Binding("enter", "change(1)", "Change", id="toggles.change", key_display="enter", tooltip="The next value, or type a number."),
+        Binding("enter", "change(1)", "Change", id="toggles.change", key_display="enter", tooltip="Flip it, choose, or type a number."),
         Binding("plus,equals_sign,right", "scale(1)", "More", id="toggles.more", show=False, tooltip="Twice the number, or the next."),
         Binding("minus,left", "scale(-1)", "Less", id="toggles.less", show=False, tooltip="Half the number, or the one before."),
     ]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from gradtui.diagnose import words
 from gradtui.diagnose.state import RunState
-from gradtui.diagnose.warnings import SEVERITIES, Try, Warning
-from gradtui.stream.events import Toggle, Value
-from gradtui.ui.life import Life, watched
+from gradtui.diagnose.warnings import SEVERITIES, Warning
+from gradtui.ui import fixes
+from gradtui.ui.life import Life
 from gradtui.ui.lines import Row
 from gradtui.ui.rows import FLAGS
-from gradtui.ui.scale import setting, wrapped
+from gradtui.ui.scale import wrapped
 
 
 def flags(warnings: Mapping[str, Warning]) -> dict[str, str]:
@@ -24,12 +24,6 @@ def flags(warnings: Mapping[str, Warning]) -> dict[str, str]:
             if SEVERITIES.index(warning.severity) >= SEVERITIES.index(found.get(layer, SEVERITIES[0])):
                 found[layer] = warning.severity
     return found
-
-
-def worst_first(warnings: Mapping[str, Warning]) -> list[Warning]:
-    """The open warnings, the most severe first; of those a plateau last, since it only follows, and otherwise the newest first."""
-    newest_first = reversed(list(warnings.values()))
-    return sorted(newest_first, key=lambda warning: (-SEVERITIES.index(warning.severity), warning.code == "plateau"))
 
 
 @dataclass(frozen=True)
@@ -55,9 +49,9 @@ def rows(run: RunState, life: Life, width: int, height: int, *, changeable: bool
     if life.word == "CRASHED":
         detail = words.inert(life.detail)
         items.append(Item("X", "alarm", "CRASHED", f"{detail}.", detail, life.advice))
-    for warning in worst_first(run.open):
+    for warning in fixes.worst_first(run.open):
         letter, style = FLAGS[warning.severity]
-        told = advice(warning, run, changeable=changeable)
+        told = fixes.advice(warning, run, changeable=changeable)
         items.append(Item(letter, style, heading(warning), evidence(warning), _dated(warning, f": {warning.evidence.brief}"), told))
     return _laid_out(items, width, height) if items else all_clear(run, width)
 
@@ -88,38 +82,6 @@ def _dated(warning: Warning, text: str) -> str:
     """`text` after the step that its numbers are of, the latest edge's: what the bars show has gone on since then."""
     when = f"step {warning.step}"
     return text.lstrip(",: ") if re.search(rf"\b{when}\b", text) else when + text
-
-
-def advice(warning: Warning, run: RunState, *, changeable: bool) -> str:
-    """The first thing to try that has not been done since the warning opened, with its key; or what it would have been.
-
-    Weights that are not finite are mended by no toggle: it wants a restart too, and nothing else once one has been set.
-    """
-    left = [fix for fix in warning.try_ if _unset(fix, run)]
-    own, spoilt = watched(run.hello), "non-finite" in run.open
-    if spoilt and changeable and len(left) < len(warning.try_):
-        return "Now restart." if own else "Now press r to restart."
-    if not left or warning.mitigated:
-        return ""
-    unset = _unset(left[0], run)
-    offered = {toggle.key: toggle for toggle in (run.hello.toggles if run.hello else [])}
-    what = [f"{_label(offered.get(key), key)} = {words.inert(setting(value))}" for key, value in unset.items()]
-    if not changeable:
-        return f"{' and '.join(what)} would have been the one to try."
-    then = f", then {'restart' if own else 'r'}" if spoilt or left[0].after_restart else ""
-    keys = [words.inert(offered[key].hotkey) if key in offered else "" for key in unset]
-    if not all(keys):
-        return f"Try {' and '.join(what)}{then}."
-    return f"Press {' and '.join(f'{key} for {each}' for key, each in zip(keys, what, strict=True))}{then}."
-
-
-def _unset(fix: Try, run: RunState) -> dict[str, Value]:
-    """What of a fix is not in force yet."""
-    return {key: value for key, value in fix.settings.items() if run.settings.get(key) != value}
-
-
-def _label(toggle: Toggle | None, key: str) -> str:
-    return words.inert(toggle.label if toggle else key)
 
 
 def _laid_out(items: Sequence[Item], width: int, height: int) -> list[Row]:

@@ -12,8 +12,10 @@ from textual.binding import Binding
 
 from gradtui.stream.events import Applied, End, Event, Toggle, Value
 from gradtui.stream.run_directory import RunDirectory, RunError
+from gradtui.ui import fixes, toggles
 from gradtui.ui.app import Choice, GradApp, Outcome, Watched
 from gradtui.ui.bars import LayerBars
+from gradtui.ui.chooser import ChoiceList, Chooser
 from gradtui.ui.help import TextScreen
 from gradtui.ui.leave import LeaveScreen
 from gradtui.ui.life import Trainer
@@ -26,7 +28,7 @@ from tests.ui import recordings as rec
 from tests.ui.screens import Process, Showing, showing
 
 OPENING: list[Event] = [rec.hello(rec.layers(9)), rec.frame(0, rec.vanishing(9))]
-BOUND = (GradApp, RunScreen, LayerBars, TogglesPanel, TextScreen, PagesScreen, LeaveScreen, Prompt, ScenarioList)
+BOUND = (GradApp, RunScreen, LayerBars, TogglesPanel, TextScreen, PagesScreen, LeaveScreen, Prompt, ScenarioList, Chooser, ChoiceList)
 
 
 def bindings(*types: type[Any]) -> list[tuple[type[Any], Binding]]:
@@ -48,7 +50,8 @@ def test_every_binding_has_an_id_of_its_own_and_words() -> None:
 def test_the_toggles_keys_are_bound_to_nothing_else() -> None:
     others = [key for owner, binding in bindings(*BOUND[:4]) if not str(binding.id).startswith("toggle.") for key in keys(binding)]
     assert not set(others) & set(HOTKEYS)
-    assert not set(others) & {key.upper() for key in HOTKEYS if key.isalpha()}
+    assert set(others) & {key.upper() for key in HOTKEYS if key.isalpha()} == {fixes.KEY}
+    assert fixes.KEY not in {key for binding in toggles.hotkeys() if isinstance(binding, Binding) for key in keys(binding)}
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch, owner: type[Any], fired: list[str]) -> None:
@@ -78,7 +81,7 @@ async def test_every_key_of_the_run_screen_fires(tmp_path: Path, monkeypatch: py
                 assert fired == [binding.action.partition("(")[0]], (key, binding)
 
 
-@pytest.mark.parametrize(("owner", "opening"), [(TextScreen, "question_mark"), (Prompt, "slash"), (LeaveScreen, "q")])
+@pytest.mark.parametrize(("owner", "opening"), [(TextScreen, "question_mark"), (Prompt, "slash"), (LeaveScreen, "q"), (Chooser, "c")])
 async def test_every_key_of_the_dialogs_fires(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type[Any], opening: str) -> None:
     fired: list[str] = []
     async with showing(tmp_path, OPENING, process=Process()) as s:
@@ -149,14 +152,43 @@ async def test_a_watched_loop_with_control_can_be_paused_but_not_begun_again(tmp
         assert "control=True" not in s.text()
 
 
-async def test_a_hotkey_sets_the_next_choice_and_shift_the_one_before(tmp_path: Path) -> None:
+async def test_of_more_than_two_choices_a_hotkey_offers_the_next_one_and_shift_the_one_before(tmp_path: Path) -> None:
     async with showing(tmp_path, OPENING, process=Process()) as s:
-        await s.press("c")
-        assert s.commands()[-1].set == {"clip": "norm"}
-        await s.press("c")
-        assert s.commands()[-1].set == {"clip": "value"}
-        await s.press("N")
-        assert s.commands()[-1].set == {"batch_norm": "no_affine"}
+        for keys, chosen in (
+            (("c", "enter"), {"clip": "norm"}),
+            (("c", "c", "enter"), {"clip": "off"}),  # from norm on: value, and round again
+            (("N", "enter"), {"batch_norm": "no_affine"}),
+            (("a", "A", "enter"), {"activation": "sigmoid"}),
+            (("s", "down", "enter"), {"skip": "plain"}),
+        ):
+            before = len(s.commands())
+            await s.press(*keys[:-1])
+            assert isinstance(s.app.screen, Chooser)
+            assert len(s.commands()) == before, "a choice was passed through"
+            await s.press(keys[-1])
+            assert [command.set for command in s.commands()[before:]] == [chosen]
+        await s.press("c", "c", "escape")
+        await s.press("c", "q")
+        assert s.app.screen is s.screen
+        assert len(s.commands()) == 5
+
+
+@pytest.mark.parametrize("key", ["p", "P"])
+async def test_a_toggle_with_two_choices_flips_at_once(tmp_path: Path, key: str) -> None:
+    flag = Toggle(key="flag", label="flag", kind="choice", value="off", choices=["off", "on"], hotkey="p")
+    async with showing(tmp_path, [rec.hello(rec.layers(9), toggles=[flag]), *OPENING[1:]], process=Process()) as s:
+        await s.press(key, key)
+        assert [command.set for command in s.commands()] == [{"flag": "on"}, {"flag": "off"}]
+
+
+async def test_a_long_list_of_choices_scrolls_and_is_cut_at_no_size(tmp_path: Path) -> None:
+    freeze = Toggle(key="freeze", label="freeze layer", kind="choice", value="none", choices=["none", *map(str, range(500))], hotkey="f")
+    async with showing(tmp_path, [rec.hello(rec.layers(9), toggles=[freeze]), *OPENING[1:]], process=Process(), size=(40, 12)) as s:
+        await s.press("f", "end")
+        assert "499" in s.text()
+        assert "freeze layer: f or arrows, then enter" in s.text()
+        await s.press("enter")
+        assert s.commands()[-1].set == {"freeze": "499"}
 
 
 async def test_a_change_is_pending_until_it_is_applied(tmp_path: Path) -> None:
@@ -164,7 +196,7 @@ async def test_a_change_is_pending_until_it_is_applied(tmp_path: Path) -> None:
         return next(line for line in s.text().splitlines() if "batch norm" in line)
 
     async with showing(tmp_path, OPENING, process=Process()) as s:
-        await s.press("n")
+        await s.press("n", "enter")
         assert "→ on…" in row()
         await s.append(Applied(id=s.commands()[-1].id, step=5, toggle="batch_norm", value="on"))
         assert "→" not in row()
@@ -173,7 +205,7 @@ async def test_a_change_is_pending_until_it_is_applied(tmp_path: Path) -> None:
 
 async def test_a_refusal_shows_its_reason(tmp_path: Path) -> None:
     async with showing(tmp_path, OPENING, process=Process()) as s:
-        await s.press("s")
+        await s.press("s", "enter")
         await s.append(Applied(id=s.commands()[-1].id, step=5, toggle="skip", reason="these layers differ in width"))
         assert "these layers differ in width" in s.text()
         assert "refused" in next(line for line in s.text().splitlines() if " skip " in line)
@@ -208,9 +240,10 @@ async def test_the_panel_changes_toggles_with_cursor_and_mouse(tmp_path: Path) -
         assert s.commands()[-1].set == {"clip_threshold": 2.0}
         await s.press("minus")
         assert s.commands()[-1].set == {"clip_threshold": 1.0}
-        await s.press("up", "enter")
+        await s.press("up", "enter", "enter")
         assert s.commands()[-1].set == {"clip": "norm"}
         await s.pilot.click(panel, offset=(5, 2))
+        await s.press("enter")
         assert s.commands()[-1].set == {"batch_norm": "on"}
 
 
@@ -223,7 +256,7 @@ async def test_a_small_panel_shows_a_page_of_toggles_and_says_how_many_more(tmp_
     async with showing(tmp_path, [rec.hello(rec.layers(9), toggles=toggles), *OPENING[1:]], size=(80, 24), process=Process()) as s:
         assert [[cell.split()[1] for cell in (row[1:26], row[27:52])] for row in panel()] == [["0", "3"], ["1", "4"], ["2", "5"]]
         assert "+5 more: tab" in panel()[2]
-        await s.press("tab", *["down"] * 8, "enter")
+        await s.press("tab", *["down"] * 8, "enter", "enter")
         assert s.commands()[-1].set == {"t8": "norm"}
         assert "toggle 8" in panel()[0]
         assert "toggle 0" not in "".join(panel())
@@ -232,6 +265,7 @@ async def test_a_small_panel_shows_a_page_of_toggles_and_says_how_many_more(tmp_
         await s.press("up")
         assert "no recurrence" not in "".join(panel())
         await s.pilot.click(s.screen.query_one(TogglesPanel), offset=(5, 1))
+        await s.press("enter")
         assert s.commands()[-1].set == {"t9": "norm"}
         await s.press("shift+tab")
         assert "toggle 0" in panel()[0]
@@ -376,7 +410,7 @@ async def test_a_dead_run_is_started_again_with_the_toggles_as_they_were_asked(t
     app = GradApp(Watched(run, Process(3)), restart=restart)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause(0.2)
-        await pilot.press("c", "r")
+        await pilot.press("c", "enter", "r")
         await pilot.pause(0.2)
         assert app.run_screen is not None
         assert app.run_screen.life.word == "STARTING"
@@ -422,6 +456,7 @@ async def test_the_palette_has_every_action(tmp_path: Path) -> None:
         assert "Toggle batch norm" in titles
         command = next(c for c in s.app.get_system_commands(s.app.screen) if c.title == "Toggle batch norm")
         command.callback()
+        await s.press("enter")
         assert s.commands()[-1].set == {"batch_norm": "on"}
 
 

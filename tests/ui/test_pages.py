@@ -9,7 +9,7 @@ import pytest
 from gradtui.diagnose import page
 from gradtui.diagnose.words import label
 from gradtui.stream.events import Applied
-from gradtui.ui import warnings
+from gradtui.ui import fixes
 from gradtui.ui.lines import text_of
 from gradtui.ui.pages import PagesScreen, rows
 from tests.ui import recordings as rec
@@ -39,9 +39,9 @@ def test_no_line_is_cut(code: str, width: int) -> None:
 
 def test_the_worst_comes_first_and_of_those_the_newest() -> None:
     old, new, worst = warning(), warning("saturated"), warning("exploding", "critical")
-    found = warnings.worst_first({w.code: w for w in (old, worst, new)})
+    found = fixes.worst_first({w.code: w for w in (old, worst, new)})
     assert [w.code for w in found] == ["exploding", "saturated", "vanishing"]
-    found = warnings.worst_first({w.code: w for w in (old, warning("plateau"))})
+    found = fixes.worst_first({w.code: w for w in (old, warning("plateau"))})
     assert [w.code for w in found] == ["vanishing", "plateau"]
 
 

@@ -32,7 +32,7 @@ def shown(state: RunState, width: int = 80, height: int = 6, life: str = "RUN", 
 
 
 def test_letter_and_word_come_first_then_layer_evidence_and_key() -> None:
-    assert shown(run(warning())) == ["!  VANISHING step 20, hidden.0: falls 4.4 decades. Press n for batch norm = on."]
+    assert shown(run(warning())) == ["!  VANISHING step 20, hidden.0: falls 4.4 decades. Press F for batch norm = on."]
 
 
 def test_where_nothing_can_be_changed_it_names_the_toggle_and_no_key() -> None:
@@ -60,7 +60,7 @@ def test_the_most_severe_comes_first_and_every_warning_has_a_line() -> None:
 
 def test_what_is_too_long_keeps_the_advice() -> None:
     (line,) = shown(run(warning(sentence="a great many words of evidence " * 4)), height=1)
-    assert line.endswith("Press n for batch norm = on.")
+    assert line.endswith("Press F for batch norm = on.")
     assert len(line) <= 80
 
 
@@ -87,7 +87,7 @@ def test_what_has_been_done_is_not_advised_again() -> None:
 def test_where_the_weights_are_not_finite_it_asks_for_the_restart_without_which_nothing_helps() -> None:
     state = run(warning("exploding"), warning("non-finite", "critical"))
     for line in shown(state, width=120):
-        assert line.endswith("Press n for batch norm = on, then r.")
+        assert line.endswith("Press F for batch norm = on, then r.")
     state.settings["batch_norm"] = "on"
     other = Try(toggle="lr", value=0.1, why="it helped")
     state.open["non-finite"] = msgspec.structs.replace(state.open["non-finite"], try_=[*state.open["non-finite"].try_, other])
@@ -98,15 +98,17 @@ def test_a_fix_that_helps_after_a_restart_only_says_so() -> None:
     killed = warning("dead-units")
     fix = Try(toggle="batch_norm", value="on", why="after a restart: score 0.01 to 0.98")
     state = run(msgspec.structs.replace(killed, try_=[fix]))
-    assert shown(state, width=120)[0].endswith("Press n for batch norm = on, then r.")
+    assert shown(state, width=120)[0].endswith("Press F for batch norm = on, then r.")
+    state.settings["batch_norm"] = "on"
+    assert shown(state, width=120)[0].endswith("Now press r to restart.")
 
 
 def test_settings_that_help_together_are_asked_for_until_all_are_set() -> None:
     fix = Try(toggle="batch_norm", value="on", why="", with_={"lr": 0.001})
     state = run(msgspec.structs.replace(warning(), try_=[fix]))
-    assert shown(state, width=120)[0].endswith("Press n for batch norm = on and e for lr = 0.001.")
+    assert shown(state, width=120)[0].endswith("Press F for batch norm = on and lr = 0.001.")
     state.settings["batch_norm"] = "on"
-    assert shown(state, width=120)[0].endswith("Press e for lr = 0.001.")
+    assert shown(state, width=120)[0].endswith("Press F for lr = 0.001.")
     state.settings["lr"] = 0.001
     assert "Press" not in shown(state, width=120)[0]
 
