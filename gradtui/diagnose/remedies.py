@@ -34,6 +34,8 @@ BEHIND = ("non-finite", "vanishing", "dead-units", "symmetry", "clipping-too-low
 
 def tries(code: str, signals: Signals) -> list[Try]:
     """What to try, best evidence first."""
+    if code == "update-too-small" and signals.forgotten:
+        return []  # no setting gives an optimizer what the loop did not
     causes = [cause for cause in BEHIND_ALL if cause in signals.open and code in OUTCOMES]
     if code in ("plateau", "update-too-small") and not causes:
         causes = [cause for cause in BEHIND if cause in signals.open]

@@ -7,7 +7,7 @@ import math
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.signals import Signals, median
 from gradtui.diagnose.warnings import Evidence
-from gradtui.diagnose.words import full_name, inert, span_of
+from gradtui.diagnose.words import full_name, span_of, spoken
 from gradtui.stream.events import Numbers
 
 # 46 of 49 found, 3 alarms on 299 that learned; at a half 46 and 18.
@@ -133,7 +133,7 @@ def _describe_underflow(
     exponent, row = min(exponents, default=(math.inf, -1))
     share, faded = max(fading, default=(0.0, row))
     by_delta = exponent <= UNDERFLOW or (bool(exponents) and share < SUBNORMAL)
-    name = inert(full_name(signals.layers[row if by_delta else faded]))
+    name = spoken(full_name(signals.layers[row if by_delta else faded]))
     if by_delta:
         size = "exactly 0" if exponent == -math.inf else f"about 2^{exponent:.0f}"
         brief = f"δ of {name} is {size} in fp16"

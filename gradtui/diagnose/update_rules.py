@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.signals import Signals, median
 from gradtui.diagnose.warnings import Evidence
-from gradtui.diagnose.words import full_name, span_of, spoken
+from gradtui.diagnose.words import full_name, spoken
 from gradtui.stream.events import Numbers
 
 # 71 of 71 runs that ended in NaN found, a median of 2 steps before; 8 alarms on 321 that learned.
@@ -93,7 +93,7 @@ def update_too_small(signals: Signals) -> Reading | None:
 def _describe_forgotten(signals: Signals, rows: Sequence[int], edge: Edge) -> Finding:
     names = signals.names(rows)
     brief = f"no optimizer has the parameters of {len(rows)} layer{'s' if len(rows) > 1 else ''}"
-    sentence = f"no optimizer has the parameters of {span_of(names)}: they never change; give them to one, or freeze them"
+    sentence = f"no optimizer has the parameters of {_listed(names)}: they never change; give them to one, or freeze them"
     return Finding(names, Evidence(brief=brief, sentence=sentence, numbers={"layers": len(rows), "since": edge.since}))
 
 
@@ -141,6 +141,10 @@ def _describe_missing(signals: Signals, missing: list[int], edge: Edge) -> Findi
         brief = "every trainable layer has a gradient"
         return Finding([], Evidence(brief=brief, sentence=brief, numbers={"since": edge.since}))
     brief = f"no gradient reaches {len(missing)} trainable layer{'s' if len(missing) > 1 else ''}"
-    names = ", ".join(map(spoken, signals.names(missing[:3]))) + (" …" if len(missing) > 3 else "")
+    names = _listed(signals.names(missing))
     sentence = f"{brief} ({names}), since step {edge.since}: detached from the loss, or not used by it"
     return Finding(signals.names(missing), Evidence(brief=brief, sentence=sentence, numbers={"layers": len(missing), "since": edge.since}))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(spoken, names[:3])) + (" …" if len(names) > 3 else "")

@@ -151,7 +151,7 @@ def examine(workers: Does, patient: Patient, plan: Plan, directory: Path) -> Dia
         sick = [patient.illness]  # its frames fell on other steps, and showed it sooner
     seeds = list(range(patient.seed, patient.seed + plan.seeds))
     find(seeds[1:], found.step, _at_once(found.device))
-    suggested: list[Fix] = [{suggestion.toggle: suggestion.value} for warning in sick for suggestion in warning.try_]
+    suggested: list[Fix] = [suggestion.settings for warning in sick for suggestion in warning.try_]
     fixes = candidates(patient.scenario, found.settings, suggested)
     questions = [RESCUE, PREVENT] if found.step else [PREVENT]
     return Diagnosis(

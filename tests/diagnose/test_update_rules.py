@@ -101,3 +101,12 @@ def test_a_penalty_over_a_vanished_gradient() -> None:
     assert judged(1e-4, -2.5) == [(25, "penalty-hides-vanishing", "opened", "warning")]
     assert judged(0.99e-4, -2.5) == []
     assert judged(1e-2, -1.9) == []
+
+
+def test_layers_that_no_optimizer_has_are_named_whatever_else_moves_and_no_setting_helps() -> None:
+    """Catches a look at the first layer alone, frozen layers counted, and an advice to learn faster."""
+    rows = [msgspec.structs.replace(layer, updated=index not in (0, 2, 3), frozen=index == 3) for index, layer in enumerate(layers())]
+    (warning,) = warnings_of(started(rows), [frame(5 * i) for i in range(12)], "update-too-small")
+    assert warning.layers == ["hidden.0", "hidden.2"]
+    assert "no optimizer has the parameters of hidden.0, hidden.2: they never change" in warning.evidence.sentence
+    assert warning.try_ == []

@@ -38,7 +38,7 @@ def test_it_tells_what_went_wrong_first_and_in_which_layers(tmp_path: Path) -> N
     assert (report["first"]["code"], report["first"]["severity"]) == ("vanishing", "critical")
     assert report["first"]["layers"][0] == "0"
     text = cli_report.report(str(tmp_path), None, False)
-    assert "went wrong first: VANISHING in layer 0" in text
+    assert "went wrong first: VANISHING in layers 0–" in text
     assert "<svg" in cli_report.report(str(tmp_path), "-", False)
 
 
