@@ -41,7 +41,7 @@ def rows(layer: Layer, frame: Frame | None, index: int, theory: Point | None, wi
     facts = [
         ("kind", inert(layer.kind)),
         ("shape", " × ".join(str(size) for size in layer.shape)),
-        ("parameters", f"{layer.parameters:,}" + (", frozen" if layer.frozen else "")),
+        ("parameters", f"{layer.parameters:,}" + (", frozen" if layer.frozen else "" if layer.updated else ", no optimizer's")),
     ]
     facts += [("group", inert(layer.group))] if layer.group else []
     if theory is not None:

@@ -35,3 +35,15 @@ def test_numbers_come_in_the_frames_own_order() -> None:
     values: Numbers = [1e-5, 2e-5, 3e-5]
     told = [text_of(row) for row in detail.rows(rec.layers(3)[1], rec.frame(0, values), 1, None, 75)]
     assert next(line for line in told if "delta, r.m.s." in line).split()[-1] == "2.0e-5"
+
+
+def test_a_layer_that_no_optimizer_has_and_a_frozen_one_are_told_apart() -> None:
+    layer = rec.layers(3)[0]
+
+    def told(**changes: bool) -> str:
+        shown = [text_of(row) for row in detail.rows(msgspec.structs.replace(layer, **changes), None, 0, None, 75)]
+        return next(line for line in shown if "parameters" in line)
+
+    assert told(updated=False).endswith(", no optimizer's")
+    assert told(frozen=True, updated=False).endswith(", frozen")
+    assert "," not in told().replace(f"{layer.parameters:,}", "")
