@@ -92,7 +92,8 @@ class Findings:
 
     def about(self, width: int) -> list[Row]:
         """What the columns are, and their heads."""
-        heads = elide(f"  {'':<{_fix_width(width)}} {'rescue':>9} {'prevent':>9}  still open after the rescue", width)
+        heads = f"  {'':<{_fix_width(width)}} {'rescue':>9} {'prevent':>9}"
+        heads += "  still open after the rescue"[: max(0, width - len(heads))]
         lines = wrapped(self._meaning, max(1, width - 2), 10)
         return [*(((f"  {line}", "muted"),) for line in lines), ((heads, "muted"),)]
 
@@ -204,7 +205,7 @@ class DoctorScreen(ModalScreen[Fix | None]):
             return
         width = min(DIALOG, self.app.size.width) - FRAME
         told = f"{self._said or self._findings.heading}  {self._findings.progress}".rstrip()
-        title: list[Row] = [((" Doctor", "strong"), ("   enter applies, escape closes", "muted"))]
+        title: list[Row] = [((" Doctor", "strong"), ("  enter applies, escape closes", "muted"))]
         title += [((f" {line}", "muted"),) for line in wrapped(told, max(1, width - 1), 10)]
         self._above = self._findings.about(width)
         for id, rows in (("#title", title), ("#content", [*self._above, *self._findings.rows(self._cursor, width)])):

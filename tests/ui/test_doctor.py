@@ -79,6 +79,7 @@ def test_no_outcome_is_cut_at_any_width(width: int) -> None:
     last = trial("rescue", 1.5, ["vanishing", "update-too-small"] * 5, norm_scale=3.0, batch_norm="on")
     rows = texts(said(DIAGNOSIS, *TRIALS, last), 0, width)
     assert all(len(row) <= width for row in rows)
+    assert "    rescue   prevent" in next(row for row in rows if " rescue " in row and "in force" not in row)
     found = next(row for row in rows if "clip=norm" in row).split()
     assert found[2:4] == ["0.1", "…"]
     assert " ".join(" ".join(rows).split()).startswith("rescue: in force from step 41 on; prevent: from the first step. Accuracy, or else")
