@@ -8,6 +8,7 @@ from collections import deque
 from gradtui.stream.events import Frame, Hello
 
 LOSSES = 5
+LEARNED = 0.1
 PLATEAU_STEPS = 50
 STAGNANT_STEPS = 150
 """How long ago, at least, the losses are that the newest are compared with."""
@@ -53,6 +54,12 @@ class Curves:
     def mean_loss(self) -> float | None:
         """Mean loss of the last five frames; None before the fifth."""
         return math.fsum(self._losses) / LOSSES if len(self._losses) == LOSSES and _finite(self._losses) else None
+
+    @property
+    def learned(self) -> bool:
+        """Whether the mean loss is under a tenth of the first: what is small now is so because there is little left to learn."""
+        first, mean = self.first_loss, self.mean_loss
+        return first is not None and mean is not None and 0 <= mean < LEARNED * first
 
     @property
     def plateau_loss(self) -> float | None:

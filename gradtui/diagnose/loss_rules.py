@@ -136,9 +136,12 @@ def _cause(signals: Signals) -> str:
 
 
 def clipping_too_low(signals: Signals) -> Reading | None:
-    """Clipping acts on nearly every step and leaves under a hundredth: the threshold has become the learning rate."""
+    """Clipping acts on nearly every step and leaves under a hundredth: the threshold has become the learning rate. Not an adaptive
+    optimizer's: it divides by the gradient's size, and takes a constant factor out again."""
     if signals.settings.get("clip") == "off":
-        return Reading((False, False), True, _not_clipping)
+        return Reading((False, False), True, lambda edge: _no_matter("clipping is off", edge))
+    if signals.adaptive:
+        return Reading((False, False), True, lambda edge: _no_matter("the optimizer takes the gradient's size out again", edge))
     window = signals.curves.clipping
     if len(window) < CLIP_RECORDS:
         return None
@@ -151,8 +154,8 @@ def clipping_too_low(signals: Signals) -> Reading | None:
     return Reading(met, share < CLIPPED_OVER, lambda edge: _describe_clipping(share, middle, window[0][0], edge))
 
 
-def _not_clipping(edge: Edge) -> Finding:
-    return Finding([], Evidence(brief="clipping is off", sentence="clipping is off", numbers={"since": edge.since}))
+def _no_matter(brief: str, edge: Edge) -> Finding:
+    return Finding([], Evidence(brief=brief, sentence=brief, numbers={"since": edge.since}))
 
 
 def _describe_clipping(share: float, middle: float, since: int, edge: Edge) -> Finding:

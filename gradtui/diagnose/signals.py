@@ -16,6 +16,9 @@ from gradtui.diagnose.warnings import Warning
 from gradtui.diagnose.words import full_name
 from gradtui.stream.events import Frame, Hello, Layer, Numbers, Value
 
+ADAPTIVE = ("adam", "adamw", "adamax", "nadam", "radam", "sparseadam", "adafactor", "adadelta", "adagrad", "rmsprop", "rprop")
+"""Optimizers whose step is as long whatever constant the gradient is multiplied by, as the lab and PyTorch call them."""
+
 
 class ProfileWindow:
     """One profile, frame by frame: the newest one and the last tilts that are defined."""
@@ -85,6 +88,13 @@ class Signals:
         self.at_init = False
         self.broken = False
         """Whether the newest frame holds what is not finite: shares and ratios in it are that one's shadow, not measurements."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether every optimizer divides its steps by the gradient's own size, as far as is known."""
+        watched = self.hello.scenario.get("optimizers")
+        names = watched if isinstance(watched, list) else [self.settings.get("optimizer")]
+        return bool(names) and all(str(name).lower() in ADAPTIVE for name in names)
 
     def free(self, rows: Sequence[int]) -> list[int]:
         """Those of `rows` that a viewer has not frozen."""

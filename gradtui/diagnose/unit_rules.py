@@ -25,9 +25,6 @@ UNDERFLOW = -23.0
 UNDERFLOW_OVER = -20.0
 SUBNORMAL = 0.5
 SUBNORMAL_OVER = 0.2
-LEARNED = 0.1
-"""Of the first loss: one under it has gradients so small because there is little left to learn. 3 of 3 that fp16's own cures had
-cured were warned of at loss scale 2^14, whose score was .96 to .97."""
 
 
 def dead_units(signals: Signals) -> Reading | None:
@@ -100,8 +97,7 @@ def underflow(signals: Signals) -> Reading | None:
     dead = signals.column(signals.frame.dead)
     gone = any(exponent == -math.inf and not (dead and dead[row] == 1) for exponent, row in exponents)
     over = all(exponent > UNDERFLOW_OVER for exponent, _ in exponents) and all(share < SUBNORMAL_OVER for share, _ in fading)
-    first, mean = signals.curves.first_loss, signals.curves.mean_loss
-    learned = first is not None and mean is not None and 0 <= mean < LEARNED * first
+    learned = signals.curves.learned  # 3 of 3 trainings that a loss scale of 2^14 had cured, score .96 to .97, were warned of
     return Reading(
         (bool(low) and not learned, gone),
         over or (learned and not gone),

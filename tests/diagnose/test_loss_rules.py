@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import pytest
 
 from gradtui.diagnose.state import RunState
@@ -142,6 +143,21 @@ def test_clipping_that_leaves_under_a_hundredth_has_become_the_learning_rate() -
     assert edges(started(clip="norm"), clipped(0.01, 60)) == []
     sentence = warnings_of(started(clip="norm"), clipped(0.009, 40, start=30), "clipping-too-low")[0].evidence.sentence
     assert "since step 30:" in sentence, "it has held since then, not since it is sure"
+
+
+@pytest.mark.parametrize(
+    ("optimizers", "warned"), [(["Adam"], False), (["AdamW", "RMSprop"], False), (["Adam", "SGD"], True), (["SGD"], True), (["Mine"], True)]
+)
+def test_an_adaptive_optimizer_takes_a_constant_factor_out_again(optimizers: list[str], warned: bool) -> None:
+    """Networks clipped to a hundredth learned under Adam. Catches one adaptive optimizer of two taken for both."""
+    state = RunState()
+    state.apply(hello(scenario={"optimizers": optimizers}, settings={"clip": "norm"}))
+    assert bool(edges(state, clipped(0.001, 40))) == warned
+    for name in ("adam", "sgd"):
+        toggle = msgspec.structs.replace(TOGGLES[0], key="optimizer", value=name, choices=["sgd", "adam"])
+        state = RunState()
+        state.apply(hello(toggles=[*TOGGLES, toggle], settings={"clip": "norm"}))
+        assert bool(edges(state, clipped(0.001, 40))) == (name == "sgd")
 
 
 def test_always_clipping_says_nothing_by_itself() -> None:

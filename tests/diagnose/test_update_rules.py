@@ -103,6 +103,17 @@ def test_a_penalty_over_a_vanished_gradient() -> None:
     assert judged(1e-2, -1.9) == []
 
 
+def test_a_network_that_has_learned_moves_little_because_there_is_little_left_to_learn() -> None:
+    """Catches the loss left out."""
+
+    def after(loss: float) -> list[tuple[int, str, str, str]]:
+        late = [frame(5 * i, loss=loss, update_ratio=[1e-6] * 5) for i in range(10, 30)]
+        return edges(started(), [frame(5 * i, loss=2.0) for i in range(10)] + late)
+
+    assert [e[1:3] for e in after(0.21)] == [("update-too-small", "opened")]
+    assert after(0.19) == []
+
+
 def test_layers_that_no_optimizer_has_are_named_whatever_else_moves_and_no_setting_helps() -> None:
     """Catches a look at the first layer alone, frozen layers counted, and an advice to learn faster."""
     rows = [msgspec.structs.replace(layer, updated=index not in (0, 2, 3), frozen=index == 3) for index, layer in enumerate(layers())]
