@@ -12,7 +12,7 @@ import math
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.profile import DEPTH, TIME, Profile
 from gradtui.diagnose.signals import ProfileWindow, Signals
-from gradtui.diagnose.warnings import Evidence
+from gradtui.diagnose.warnings import SEVERITIES, Evidence
 from gradtui.diagnose.words import span_of, spoken
 
 MIN_ROWS = 3
@@ -143,7 +143,7 @@ def _describe_penalty(signals: Signals, window: ProfileWindow, ratio: float, edg
 
 def exploding(signals: Signals) -> Reading | None:
     """Delta grows by decades back to the first layer or time step, at the first step or while it trains (Pascanu 2013)."""
-    confirmed = any(code in signals.open for code in CONFIRMING)
+    confirmed = any(code in signals.open and signals.open[code].severity != SEVERITIES[0] for code in CONFIRMING)
     windows = [window for window in _judged(signals) if window.tilt is not None]
     is_open = "exploding" in signals.open
     if not windows:

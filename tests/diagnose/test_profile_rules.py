@@ -160,6 +160,14 @@ def test_exploding_stays_information_until_an_update_confirms_it() -> None:
     ]
 
 
+def test_a_relapse_that_is_mere_information_confirms_no_explosion() -> None:
+    """Catches any open warning taken for a confirmation: the profile grew, and the loss came back."""
+    gained = [frame(5 * i, 1.6, loss=loss) for i, loss in enumerate([10.0] + [2.0] * 5 + [7.0] * 8)]
+    found = edges(started(), gained)
+    assert [e[1] for e in found] == ["exploding", "divergence"]
+    assert {e[3] for e in found} == {"information"}
+
+
 def test_gradients_that_become_nan_confirm_an_open_explosion_and_do_not_close_it() -> None:
     frames = [frame(0, 1.6)] + [frame(5 + i, delta_rms=[math.nan] * 5) for i in range(10)]
     found = [e for e in edges(started(), frames) if e[1] == "exploding"]
