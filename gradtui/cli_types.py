@@ -11,8 +11,8 @@ FASTEST_RATE = 10.0
 """Frames a second: what the screen's budgets are made for."""
 FASTEST_PACE = 1e6
 LAST_STEP = 10**9
-COUNT = click.IntRange(1, 2**53 - 1)
-"""Of steps; whole numbers beyond it are not exact in JSON."""
+COUNT = click.IntRange(1, LAST_STEP)
+"""Of steps."""
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
