@@ -70,7 +70,7 @@ def _remedies(code: str, signals: Signals) -> tuple[Remedy, ...]:
             return _exploding(signals) if "exploding" in signals.open else _large_updates(signals)
         case "update-too-small" if falling(signals):
             return _vanishing(signals)
-        case "update-too-small" if "exploding" in signals.seen and not _learned(signals):
+        case "update-too-small" if "exploding" in signals.seen and not _left_chance(signals):
             return _restarted(_exploding(signals))
         case "update-too-small":
             return table.CLIPPED_WEIGHTS if _weights_clipped(signals) else table.SMALL_UPDATES
@@ -147,7 +147,7 @@ def _grew_at_first(signals: Signals, decades: float) -> bool:
     return any(window.first_tilt is not None and window.first_tilt >= decades for window in signals.windows)
 
 
-def _learned(signals: Signals) -> bool:
+def _left_chance(signals: Signals) -> bool:
     """Whether the loss is clearly under a constant guess's: then what happened before did not stop it."""
     trivial, mean = signals.curves.trivial_loss, signals.curves.plateau_loss
     return trivial is not None and mean is not None and mean < PLATEAU_OVER * trivial

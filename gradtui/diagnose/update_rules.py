@@ -86,8 +86,9 @@ def update_too_small(signals: Signals) -> Reading | None:
         return None
     smallest, row = min(seen)
     line, over = (UPDATE_STUCK, UPDATE_STUCK_OVER) if "plateau" in signals.open else (UPDATE_SMALL, UPDATE_SMALL_OVER)
-    met = signals.frame.step >= SMALL_FROM and smallest <= line and not signals.curves.learned
-    return Reading((met,), smallest >= over or signals.curves.learned, lambda edge: _describe_small(signals, row, smallest, line, edge))
+    learned = signals.curves.learned
+    met = signals.frame.step >= SMALL_FROM and smallest <= line and not learned
+    return Reading((met,), smallest >= over or learned, lambda edge: _describe_small(signals, row, smallest, line, edge))
 
 
 def _describe_forgotten(signals: Signals, rows: Sequence[int], edge: Edge) -> Finding:

@@ -25,8 +25,9 @@ class Lines:
     def __init__(self) -> None:
         self.unreadable = 0
         """Whole lines that were not events."""
+        self.first = ""
+        """The number of the first of them and why it is none: `line 7: …`; empty: there was none."""
         self._read = 0
-        self._first = ""
 
     def events(self, data: bytes) -> Iterator[Event]:
         """The events on the next lines; `data` holds whole lines, with their ends."""
@@ -41,20 +42,15 @@ class Lines:
                 yield decode(line)
             except UNREADABLE as error:
                 self.unreadable += 1
-                self._first = self._first or f"line {number}: {_reason(error)}"
-
-    @property
-    def first(self) -> str:
-        """The number of the first unreadable line and why it is: `line 7: …`; empty: there was none."""
-        return self._first
+                self.first = self.first or f"line {number}: {_reason(error)}"
 
     def told(self, path: Path) -> str:
         """What a person should know of the unreadable lines in the recording at `path`; empty: nothing."""
         if not self.unreadable:
             return ""
         if self.unreadable == 1:
-            return f"{path}: 1 line is no event and was passed over ({self._first})"
-        return f"{path}: {self.unreadable} lines are no events and were passed over (the first is {self._first})"
+            return f"{path}: 1 line is no event and was passed over ({self.first})"
+        return f"{path}: {self.unreadable} lines are no events and were passed over (the first is {self.first})"
 
 
 def fault(path: Path) -> str:

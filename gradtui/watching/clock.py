@@ -110,7 +110,7 @@ class Clock:
         """Its rows as layers, by their places, once they are known."""
         own = set(parameters_of(self.optimizer))
         rows = zip(self.probe.places, self.probe.layers, self.probe.row_parameters, strict=True)
-        found = {place: _told(layer, not parameters or not own.isdisjoint(parameters)) for place, layer, parameters in rows}
+        found = {place: replace(layer, updated=not parameters or not own.isdisjoint(parameters)) for place, layer, parameters in rows}
         self.counted = [place for place, layer in found.items() if layer.updated]
         return found
 
@@ -312,7 +312,3 @@ class Clock:
         """What a scaler has told the optimizer: a fused one unscales the gradients, and leaves a step out, by itself."""
         skipped = getattr(self.optimizer, "found_inf", None)
         return Scaling(getattr(self.optimizer, "grad_scale", None), skipped) if isinstance(skipped, Tensor) else None
-
-
-def _told(layer: Layer, updated: bool) -> Layer:
-    return layer if updated else replace(layer, updated=False)
