@@ -35,8 +35,8 @@ class Owner(Protocol):
     meter: Meter
 
     @property
-    def quiet(self) -> bool:
-        """Whether it wants nothing of the next step, as far as is known now."""
+    def rest(self) -> int:
+        """Of how many steps from here on it wants nothing, as far as is known now."""
 
     def guard(self, act: Callable[..., object], *args: object) -> None:
         """Call `act`; whatever it raises ends the watching, not the training."""
@@ -45,10 +45,13 @@ class Owner(Protocol):
         """The gradients of a step are there, and nothing has been measured of it yet."""
 
     def stepped(self, clock: Clock, since: float) -> None:
-        """The optimizer has made a step; what is spent on that is counted from the time `since`."""
+        """A counted step that was looked at is over; what is spent on that is counted from the time `since`."""
 
-    def rested(self, clock: Clock, now: float) -> None:
-        """The optimizer has made a step of which nothing was wanted."""
+    def count(self, clock: Clock) -> None:
+        """The optimizer has made a step."""
+
+    def rested(self, now: float) -> None:
+        """Steps of which nothing was wanted, all counted, are over."""
 
     def step_begins(self, optimizer: Optimizer) -> None:
         """Before anything of the step, a closure's evaluation included."""
@@ -89,6 +92,10 @@ class Clock:
         self._resting = False
         """Whether nothing is wanted of the next step: it is counted, and nothing of it is looked at."""
         self._steps = self._norms_due = 0
+        self._rested_from = 0
+        """Its steps when the last one was told to the meter."""
+        self._wakes_at = 0
+        """Its steps when the rest is over."""
         self._steps_before_scaler = 0
         self._measured = False
         self._clipped: tuple[nn.Parameter, weakref.ref[Tensor], int] | None = None
@@ -171,7 +178,13 @@ class Clock:
         return watched
 
     def _after(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._owner.guard(self._rest if self._resting else self._finish)
+        if not self._resting:
+            self._owner.guard(self._finish)
+        elif self._steps + 1 < self._wakes_at:
+            self._steps += 1
+            self._owner.count(self)
+        else:
+            self._owner.guard(self._wake)
 
     # -- what other parts of the loop do ----------------------------------------------------------------------------
 
@@ -279,21 +292,33 @@ class Clock:
             self.part = Part(self.probe.send(list(self._further.values())), names, self._lr)
             self._further = None
             self.disarm()
-        self._steps += 1
-        self._owner.meter.step_taken(self._norms_took if self._measured else None, framed)
+        self._count()
+        self._tell_meter(self._norms_took if self._measured else None, framed)
         self._measured, self._clipped = False, None
         self._owner.stepped(self, started)
         self._owner.step_ended()
         self._look_ahead()
 
-    def _rest(self) -> None:
+    def _count(self) -> None:
         self._steps += 1
-        self._owner.rested(self, self._owner.meter.step_taken(None))
+        self._owner.count(self)
+
+    def _wake(self) -> None:
+        started = self._owner.meter.now()
+        self._count()
+        each = self._owner.meter.now() - started
+        self._owner.meter.estimate(each * (self._steps - self._rested_from - 1))  # of this rest's other steps
+        self._owner.rested(self._tell_meter(None))
         self._look_ahead()
 
+    def _tell_meter(self, norms: float | None, framed: bool = False) -> float:
+        steps, self._rested_from = self._steps - self._rested_from, self._steps
+        return self._owner.meter.step_taken(norms, framed, steps)
+
     def _look_ahead(self) -> None:
-        """Most steps need nothing, and all that a hook does then is lost to the loop."""
-        self._resting = not self.armed and self._steps < self._norms_due and self.scaler is None and self._owner.quiet
+        """Most steps need nothing, and all that a hook does then is lost to the loop: up to the next that does, they are only counted."""
+        rest = 0 if self.armed or self.scaler is not None else min(self._norms_due - self._steps, self._owner.rest)
+        self._resting, self._wakes_at = rest > 0, self._steps + rest
 
     def _left_out(self) -> None:
         """The scaler found a gradient that was not finite: what it does about it is its own business, and no alarm."""

@@ -23,6 +23,8 @@ _AT_ONCE = 7
 """Frames that come as fast as the rate allows: as many as it takes to judge a profile, beside the first, which has none."""
 _PAUSE = 4
 """Of a step that takes more than so many usual ones, no more is counted: the loop did something else meanwhile."""
+_REST, _LATE = 16, 0.25
+"""Steps that may pass without a look at the clock, as far as no frame is later by them than this share of its interval."""
 _PATIENCE = 5.0
 """Seconds after which a frame comes whatever it costs."""
 
@@ -42,6 +44,8 @@ class Meter:
         """Whether what is spent now is a frame's; otherwise it is every step's."""
         self.accounted = 0.0
         """Seconds that have been counted, or left out, so far."""
+        self.spent = 0.0
+        """Seconds that watching has taken so far."""
         self._a_step = math.inf
         """Seconds that a step takes, pauses left out."""
         self._steps_since_frame = 0
@@ -76,27 +80,37 @@ class Meter:
     def add(self, seconds: float) -> None:
         """Count time that was measured elsewhere."""
         self.accounted += seconds
+        self.estimate(seconds)
+
+    def estimate(self, seconds: float) -> None:
+        """Count time that nobody measured, and that is no part of any that is being measured."""
+        self.spent += seconds
         if self.in_frame:
             self._spent_on_frame += seconds
         else:
             self._spent_on_steps += seconds
             self._since_review += seconds
 
-    def step_taken(self, norms: float | None, framed: bool = False) -> float:
-        """A step has ended, with a frame or without; `norms`: seconds that its norms took, None when none were taken. Returns the time."""
+    def step_taken(self, norms: float | None, framed: bool = False, steps: int = 1) -> float:
+        """A step has ended, with a frame or without; `norms`: seconds that its norms took, None when none were taken. The ends of
+        `steps` - 1 before it went untold. Returns the time."""
         now = self._clock()
-        interval, self._stepped_at = now - self._stepped_at, now
-        self._steps_since_frame += 1
+        interval, self._stepped_at = (now - self._stepped_at) / steps, now
+        self._steps_since_frame += steps
         if framed:
             return now
-        self._intervals.append(interval)
-        self._steps += 1
+        self._intervals.extend([interval] * steps)
+        self._steps += steps
         if norms is not None:
             self._norms_spent += norms
             self._norms += 1
         if self._steps >= _REVIEW and self._norms:
             self._review()
         return now
+
+    def rest(self) -> int:
+        """How many steps may pass before it is looked at whether a frame is due: it may be late by part of its interval."""
+        return max(1, int(min(_REST, self._interval * _LATE / self._a_step))) if self._a_step else _REST
 
     def may_look(self, now: float) -> bool:
         """Whether a frame is due: its interval is over, and what the last one took is within the frames' part of the share by now."""

@@ -126,17 +126,16 @@ class Run:
             self._for_frames(self._recorder.write)
 
     @property
-    def quiet(self) -> bool:
+    def rest(self) -> int:
         begun = self._hello is not None and not self._discovering_again
-        return begun and self._armed_at is None and self._control is None and not self._recorder.pending
+        quiet = begun and self._armed_at is None and self._control is None and not self._recorder.pending
+        return self._schedule.rest(self.step, self.meter) if quiet else 0
 
-    def rested(self, clock: Clock, now: float) -> None:
-        self._count(clock)
+    def rested(self, now: float) -> None:
         if self._wants_frame(now):
             self._arm(self.step + 1, self._forward)
 
     def stepped(self, clock: Clock, since: float) -> None:
-        self._count(clock)
         drafted = False
         if self._armed_at is not None:
             for other in self._clocks:
@@ -152,7 +151,7 @@ class Run:
         if wanted:
             self._arm(self.step + 1, self._forward)
 
-    def _count(self, clock: Clock) -> None:
+    def count(self, clock: Clock) -> None:
         if clock in self._in_step:
             self.step += 1
             self._in_step.clear()

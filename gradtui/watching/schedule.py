@@ -29,6 +29,12 @@ class Schedule:
             return meter.may_look(now)
         return self._agreed(self._ranks, step, meter, now, (now - since) / step)
 
+    def rest(self, step: int, meter: Meter) -> int:
+        """How many steps after `step` nobody need ask; at least one."""
+        if self._ranks is not None:
+            return 1
+        return max(1, self._due - 1 - step) if self._every else meter.rest()
+
     def began(self, step: int) -> None:
         """A frame of `step` is being made."""
         if self._every:

@@ -13,8 +13,10 @@ import gradtui
 from gradtui.watching.meter import Meter
 from tests.watch.recordings import Recording
 
-A_REST = 3
-"""Looks at the time that a step takes of which nothing is wanted."""
+A_WAKING = 5
+"""Looks at the time that it takes to find that nothing is wanted of the next steps either."""
+REST = 16
+"""Steps between two of those, at most."""
 
 
 class Ticking:
@@ -60,33 +62,63 @@ class Loop:
         assert self.run.meter.stride > 4
 
 
-def test_a_step_of_which_nothing_is_wanted_is_only_counted_and_norms_are_taken_when_they_are_due(tmp_path: Path) -> None:
+def test_steps_of_which_nothing_is_wanted_are_only_counted_and_norms_are_taken_when_they_are_due(tmp_path: Path) -> None:
     loop = Loop(tmp_path / "run")
     loop.settle()
-    looks = [loop.step() for _ in range(10 * loop.run.meter.stride)]
-    measured = [index for index, count in enumerate(looks) if count > A_REST]
-    assert looks.count(A_REST) == len(looks) - len(measured)
+    stride = loop.run.meter.stride
+    steps = [(loop.step(), loop.run.step) for _ in range(10 * stride)]
+    assert [step for _, step in steps] == list(range(200, 200 + len(steps))), "each is counted when it is made"
+    measured = [index for index, (looks, _) in enumerate(steps) if looks > A_WAKING]
+    woken = [index for index, (looks, _) in enumerate(steps) if looks == A_WAKING]
     assert {b - a for a, b in pairwise(measured)} <= {loop.run.meter.stride}
     assert len(measured) >= 9
+    assert [looks for looks, _ in steps].count(0) == len(steps) - len(measured) - len(woken)
+    assert len(woken) <= 10 * -(-stride // REST)
     loop.run.close()
-    assert Recording(tmp_path / "run").end.step == 200 + len(looks) - 1
+    assert Recording(tmp_path / "run").end.step == 200 + len(steps) - 1
+
+
+def test_what_resting_steps_take_is_counted_though_it_is_measured_on_one_of_them_only(tmp_path: Path) -> None:
+    loop = Loop(tmp_path / "run")
+    loop.settle()
+    wakings = []
+    rested = 0
+    for _ in range(3 * loop.run.meter.stride):
+        before = loop.run.meter.spent
+        looks = loop.step()
+        if looks == A_WAKING:
+            wakings.append((rested, loop.run.meter.spent - before))
+        rested = rested + 1 if looks == 0 else 0
+    assert max(wakings)[0] >= 5
+    for rested, counted in wakings:
+        assert counted >= 0.1 * (rested + 3), "a tenth of a second each, and what it takes to look around"
 
 
 @pytest.mark.parametrize("networks", [1, 2])
 def test_a_frame_that_falls_due_while_all_rest_is_made_whole(tmp_path: Path, networks: int) -> None:
     loop = Loop(tmp_path / "run", networks)
     loop.settle()
-    while loop.step() > A_REST * networks:
+    while loop.step() > networks * A_WAKING:
         pass
     loop.step(pause=1e7)  # of two, the first rests when the second finds that a frame is due
-    due = loop.run.step + 1
-    for factor in (1000.0, 1.0, 1.0):
-        loop.step(factor)
+    due = loop.run.step
+    for _ in range(REST + 2):
+        loop.step(1000.0)
     loop.run.close()
-    frame = next(frame for frame in Recording(tmp_path / "run").frames if frame.step >= due)
-    assert frame.step == due
+    frame = next(frame for frame in Recording(tmp_path / "run").frames if frame.step > due)
+    assert frame.step <= due + REST
     assert None not in frame.delta_rms
     assert len(frame.delta_rms) == 2 * networks
     assert frame.total_norm is not None
     assert frame.clipped_norm is not None
     assert frame.total_norm > 10 > 0.11 > frame.clipped_norm, "clipping is seen again on the frame's own step"
+
+
+@pytest.mark.parametrize(("seconds", "at_most"), [(0.0001, 16), (0.003, 8), (0.02, 1), (10.0, 1)])
+def test_nobody_rests_for_longer_than_a_quarter_of_the_frames_interval(seconds: float, at_most: int) -> None:
+    time = [0.0]
+    meter = Meter(0.01, 0.1, lambda: time[0])
+    for _ in range(100):
+        time[0] += seconds
+        meter.step_taken(0.0)
+    assert meter.rest() == at_most
