@@ -128,7 +128,7 @@ def replay(run: str, headless: bool, json: bool) -> int:
 @click.argument("patient", metavar="SCENARIO|FILE.toml|RUN", shell_complete=types.scenarios)
 @click.option("--json", is_flag=True, help="The diagnosis, each trial and the rankings as lines of JSON.")
 @click.option("--seeds", type=click.IntRange(1, 10), default=3, show_default=True, metavar="N", help="Seeds that each fix is tried on.")
-@click.option("--steps", type=types.COUNT, default=100, show_default=True, metavar="N", help="Steps of each trial.")
+@click.option("--steps", type=types.COUNT, default=200, show_default=True, metavar="N", help="Steps of each trial.")
 @click.option(
     "--from", "start", type=types.first_step, metavar="STEP|start", help="Try fixes from this step on, not from where the warning opened."
 )

@@ -27,6 +27,8 @@ from gradtui.lab.workers import Failed, outcome
 
 RANDOM = "random-"
 """What a random network's name begins with; its seed follows."""
+STEPS = 200
+"""Of a trial, as `gradtui doctor` has them by default."""
 FAILED = 0.3
 """The score under which a training failed, as in the bank."""
 
@@ -117,7 +119,7 @@ def measure(name: str, question: str) -> Case:
     """The doctor's ranking of one training's fixes under one question, and the truth about each."""
     torch.set_num_threads(1)
     who = patient(name)
-    steps = min(100, who.scenario.steps)
+    steps = min(STEPS, who.scenario.steps)
     alone = Outcomes(who)
     list(alone.map([Try(patient=who, question=doctor.PREVENT, fix={}, seed=who.seed, steps=steps)]))
     case = Case(name=name, question=question, nothing=alone.scores[0])
