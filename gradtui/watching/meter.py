@@ -109,8 +109,12 @@ class Meter:
         return now
 
     def rest(self) -> int:
-        """How many steps may pass before it is looked at whether a frame is due: it may be late by part of its interval."""
-        return max(1, int(min(_REST, self._interval * _LATE / self._a_step))) if self._a_step else _REST
+        """How many steps may pass before anyone need ask `may_look`: until a frame can be due, or is late by part of its interval."""
+        due = self._interval
+        if self._frames >= _AT_ONCE and self._frames_share:
+            due = max(due, min(_PATIENCE, self._spent_on_frame / self._frames_share))
+        wait = max(due - (self._stepped_at - self._frame_at), _LATE * self._interval)
+        return max(1, int(min(_REST, wait / self._a_step))) if self._a_step else _REST
 
     def may_look(self, now: float) -> bool:
         """Whether a frame is due: its interval is over, and what the last one took is within the frames' part of the share by now."""

@@ -114,6 +114,30 @@ def test_a_frame_that_falls_due_while_all_rest_is_made_whole(tmp_path: Path, net
     assert frame.total_norm > 10 > 0.11 > frame.clipped_norm, "clipping is seen again on the frame's own step"
 
 
+def test_as_long_as_no_frame_can_be_due_nobody_asks() -> None:
+    """Steps of 20 ms, of which a quarter of the frames' interval is one; the frame just made took as much as a second allows."""
+    time = [0.0]
+    meter = Meter(0.01, 0.1, lambda: time[0])
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            time[0] += 0.02
+            meter.step_taken(0.0)
+
+    steps(100)
+    assert meter.rest() == 1, "one may be due at any time"
+    for _ in range(7):
+        meter.begin_frame()
+    meter.in_frame = True
+    meter.add(0.0101)
+    steps(40)
+    assert meter.rest() == 10, "what 1.01 s allow is spent, and 0.8 of them are over"
+    assert not meter.may_look(time[0])
+    steps(11)
+    assert meter.may_look(time[0])
+    assert meter.rest() == 1
+
+
 @pytest.mark.parametrize(("seconds", "at_most"), [(0.0001, 16), (0.003, 8), (0.02, 1), (10.0, 1)])
 def test_nobody_rests_for_longer_than_a_quarter_of_the_frames_interval(seconds: float, at_most: int) -> None:
     time = [0.0]
