@@ -11,7 +11,8 @@ from bisect import bisect_right
 
 from gradtui.diagnose.state import RunState
 from gradtui.stream.events import Event
-from gradtui.stream.recording import Recording, event_on
+from gradtui.stream.lines import Lines
+from gradtui.stream.recording import Recording
 
 SNAPSHOTS = 256
 """Of about 80 kB each for 50 layers."""
@@ -27,6 +28,8 @@ class Rewind:
         self._recording = recording
         self._size = size
         self._state = RunState()
+        self.lines = Lines()
+        """What has been judged, line by line."""
         self.reached = 0
         """Bytes judged so far."""
         self.spacing = max(LEAST, size // SNAPSHOTS)
@@ -47,7 +50,7 @@ class Rewind:
     def judge(self, limit: int) -> None:
         """Judge the next `limit` bytes or so."""
         end = self._line_end(min(self.reached + limit, self._size))
-        fold(self._recording, self._state, self.reached, end)
+        fold(self._recording, self._state, self.reached, end, self.lines)
         self.reached = end
         if self.reached - self._places[-1] >= self.spacing and not self.done:
             self._snapshots.append(pickle.dumps(self._state))
@@ -76,9 +79,9 @@ class Rewind:
         return place <= self.reached or place - self._places[-1] <= self.spacing
 
 
-def fold(recording: Recording, state: RunState, start: int, end: int) -> list[Event]:
-    """Apply to `state` the events on the lines from `start` to `end`; returns them."""
-    events = [event for line in recording.read(start, end).split(b"\n") if (event := event_on(line)) is not None]
+def fold(recording: Recording, state: RunState, start: int, end: int, lines: Lines | None = None) -> list[Event]:
+    """Apply to `state` the events on the lines from `start` to `end`; returns them. `lines` remembers which of them were none."""
+    events = list((lines or Lines()).events(recording.read(start, end).removesuffix(b"\n") + b"\n"))
     for event in events:
         state.apply(event)
     return events

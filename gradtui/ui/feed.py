@@ -43,6 +43,10 @@ class Source(Protocol):
     def silent_for(self) -> float:
         """Seconds since the last event was read."""
 
+    @property
+    def passed_over(self) -> str:
+        """What a person should know of lines that could not be read; empty: nothing."""
+
     def poll(self) -> News:
         """Take in what is new, for a moment at the most."""
 
@@ -93,6 +97,10 @@ class Feed:
     def take(self, event: Event) -> None:
         """Take in one event."""
         self.state.apply(event)
+
+    @property
+    def passed_over(self) -> str:
+        return self._follower.lines.told(self.run.events)
 
     @property
     def silent_for(self) -> float:

@@ -46,6 +46,10 @@ class Player:
         """There is more to judge right now."""
         return not self.rewind.done
 
+    @property
+    def passed_over(self) -> str:
+        return self.rewind.lines.told(self.run.events)
+
     def poll(self, budget: float = BUDGET) -> News:
         """Show what the clock says, then judge what is left of about `budget` seconds."""
         now = time.monotonic()

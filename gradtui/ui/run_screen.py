@@ -78,6 +78,7 @@ class RunScreen(Commanding):
         self._stale = False
         self._caught_up = False
         """All there was has been read: what is answered from now on is news."""
+        self._told_of_lines = False
         self._gpu: Gpu | None = None
         self._gpu_text = ""
         self._detail: tuple[TextScreen, int] | None = None
@@ -141,6 +142,9 @@ class RunScreen(Commanding):
         behind = self.feed.behind or (self._beside is not None and self._beside.behind)
         self._soon = self.set_timer(0.005, self.look) if behind else None
         self._caught_up |= not behind
+        if not behind and not self._told_of_lines and (told := self.feed.passed_over):
+            self._told_of_lines = True
+            self.tell(inert(told))
         self._repaint(news)
 
     def living(self) -> Life:

@@ -54,3 +54,18 @@ async def test_a_long_question_and_what_is_wrong_with_an_answer_are_wrapped_and_
         await s.pilot.press("enter")
         await s.pilot.pause()
         assert "at most 1e+12" in " ".join(line.strip() for line in s.text().splitlines()[-4:])
+
+
+async def test_lines_that_could_not_be_read_are_told_of_once(tmp_path: Path) -> None:
+    """Catches a screen that lets its reader believe they see all there was."""
+    async with showing(tmp_path, OPENING, size=(120, 40)) as s:
+        assert "no event" not in s.text()
+        with s.run.events.open("ab") as file:
+            file.write(b'{"type":"\x1b[31m[b]"}\n')
+        await s.settle()
+        assert "1 line is no event" in s.text()
+        assert len(s.app._notifications) == 1
+        with s.run.events.open("ab") as file:
+            file.write(b"more of it\n")
+        await s.settle()
+        assert len(s.app._notifications) == 1

@@ -211,3 +211,15 @@ def test_another_attempt_brings_its_own_layers(tmp_path: Path) -> None:
 def test_a_recording_that_cannot_be_read_is_the_systems_word(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Player(RunDirectory(tmp_path / "gone"))
+
+
+def test_lines_that_could_not_be_read_are_told_of(tmp_path: Path) -> None:
+    run = rec.write(tmp_path, EVENTS[:4])
+    with run.events.open("ab") as file:
+        file.write(b"nothing\n")
+    rec.append(run, EVENTS[4:8])
+    player = Player(run)
+    assert player.passed_over == ""
+    while player.behind:
+        player.poll()
+    assert player.passed_over.startswith(f"{run.events}: 1 line is no event and was passed over (line 5: ")
