@@ -152,7 +152,8 @@ def exploding(signals: Signals) -> Reading | None:
     middle = worst.median(EXPLODING_MEDIAN)
     init = signals.at_init and middle >= EXPLODING_INIT
     stays = init or (is_open and middle > EXPLODING_OVER)
-    met = (init, signals.at_init and middle >= EXPLODING_INIT_CRITICAL, middle >= EXPLODING, stays and confirmed)
+    harmful = init and middle >= EXPLODING_INIT_CRITICAL and not signals.adaptive  # whose steps are no longer for it
+    met = (init, harmful, middle >= EXPLODING, stays and confirmed)
     return Reading(met, middle <= EXPLODING_OVER, lambda edge: _describe_exploding(signals, worst, edge), _mitigation(signals))
 
 

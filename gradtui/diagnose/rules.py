@@ -15,7 +15,13 @@ from gradtui.diagnose.update_rules import no_gradient, update_too_large, update_
 
 RULES: tuple[Rule, ...] = (
     Rule("non-finite", (Level("warning", 1), Level("critical", 1)), nonfinite, close=None, frames=1),
-    Rule("update-too-large", (Level("warning", 3), Level("critical", 1)), update_too_large, close=Level("", 1, steps=20), frames=1),
+    Rule(
+        "update-too-large",
+        (Level("information", 1), Level("warning", 3), Level("critical", 2), Level("critical", 1)),
+        update_too_large,
+        close=Level("", 1, steps=20),
+        frames=1,
+    ),
     Rule(
         "divergence",
         (Level("information", 1), Level("warning", 8), Level("critical", 1)),

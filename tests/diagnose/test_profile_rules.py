@@ -7,7 +7,8 @@ import math
 import pytest
 
 from gradtui.diagnose.profile import TIME_STEP
-from gradtui.stream.events import Frame, Layer
+from gradtui.diagnose.state import RunState
+from gradtui.stream.events import Frame, Layer, Toggle
 from tests.diagnose.streams import deltas, edges, frame, hello, layers, started, warnings_of
 
 
@@ -136,6 +137,14 @@ def test_exploding_at_the_first_step() -> None:
     assert edges(started(), [frame(10, 2.2)]) == []
 
 
+@pytest.mark.parametrize(("optimizer", "severity"), [("sgd", "critical"), ("adam", "information"), ("rmsprop", "information")])
+def test_a_profile_that_grows_at_first_harms_no_optimizer_that_takes_its_size_out(optimizer: str, severity: str) -> None:
+    choice = Toggle(key="optimizer", label="o", kind="choice", value=optimizer, choices=["sgd", "adam", "rmsprop"])
+    state = RunState()
+    state.apply(hello(toggles=[choice]))
+    assert edges(state, [frame(0, 2.2)]) == [(0, "exploding", "opened", severity)]
+
+
 def test_exploding_while_it_trains_takes_two_records_of_the_median_of_three() -> None:
     frames = [frame(5 * i, tilt) for i, tilt in enumerate([0.0, 0.0, 2.0, 2.0, 2.0, 2.0])]
     # medians: 0 0 0 2 2
@@ -152,7 +161,7 @@ def test_exploding_closes_after_two_records_at_or_under_one_and_a_half() -> None
 
 
 def test_exploding_stays_information_until_an_update_confirms_it() -> None:
-    frames = [frame(0, 1.6), frame(5, 1.6), frame(10, 1.6, update_ratio=[1.5] * 5)]
+    frames = [frame(0, 1.6), frame(5, 1.6), frame(10, 1.6, update_ratio=[3.0] * 5)]
     assert edges(started(), frames) == [
         (0, "exploding", "opened", "information"),
         (10, "update-too-large", "opened", "critical"),

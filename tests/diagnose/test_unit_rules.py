@@ -10,12 +10,17 @@ from gradtui.stream.events import Layer, Toggle, Value
 from tests.diagnose.streams import applied, edges, frame, hello, layers, started, warnings_of
 
 
-def test_one_update_of_a_layers_own_norm_is_critical_at_once() -> None:
-    """Catches > for >=, the median for the largest, and another number of records."""
+def test_one_update_of_a_layers_own_norm_is_information_and_the_second_critical_or_one_of_three_times_it() -> None:
+    """Catches > for >=, the median for the largest, and other numbers of records."""
     quiet = [1e-3] * 4
     assert edges(started(), [frame(0, update_ratio=[0.999, *quiet])]) == []
     found = warnings_of(started(), [frame(0, update_ratio=[*quiet, 1.0])], "update-too-large")
-    assert [(w.step, w.severity, w.layers) for w in found] == [(0, "critical", ["read_out"])]
+    assert [(w.step, w.severity, w.layers) for w in found] == [(0, "information", ["read_out"])]
+    twice = [frame(0, update_ratio=[*quiet, 1.0]), frame(5, update_ratio=[1.0, *quiet])]
+    assert edges(started(), twice)[1:] == [(5, "update-too-large", "escalated", "critical")]
+    apart = [frame(0, update_ratio=[*quiet, 2.9]), frame(5, update_ratio=[0.9, *quiet]), frame(10, update_ratio=[*quiet, 2.9])]
+    assert edges(started(), apart)[1:] == []
+    assert edges(started(), [frame(0, update_ratio=[*quiet, 3.0])]) == [(0, "update-too-large", "opened", "critical")]
 
 
 def test_a_first_step_of_normalised_length_is_no_pathology_but_the_second_is() -> None:
@@ -23,8 +28,8 @@ def test_a_first_step_of_normalised_length_is_no_pathology_but_the_second_is() -
     optimizer = Toggle(key="optimizer", label="o", kind="choice", value="adagrad", choices=["sgd", "adagrad", "rmsprop"])
     state = RunState()
     state.apply(hello(toggles=[optimizer]))
-    assert edges(state, [frame(0, update_ratio=[2.0] * 5)]) == []
-    assert edges(state, [frame(5, update_ratio=[2.0] * 5)]) == [(5, "update-too-large", "opened", "critical")]
+    assert edges(state, [frame(0, update_ratio=[4.0] * 5)]) == []
+    assert edges(state, [frame(5, update_ratio=[4.0] * 5)]) == [(5, "update-too-large", "opened", "critical")]
 
 
 def test_a_large_median_takes_three_records() -> None:
@@ -35,11 +40,11 @@ def test_a_large_median_takes_three_records() -> None:
 
 def test_large_updates_close_after_twenty_steps_under_the_threshold() -> None:
     """Twenty steps, whatever the number of frames in them; catches counting records."""
-    frames = [frame(0, update_ratio=[2.0] * 5)] + [frame(i, update_ratio=[0.299] * 5) for i in range(1, 30)]
+    frames = [frame(0, update_ratio=[4.0] * 5)] + [frame(i, update_ratio=[0.299] * 5) for i in range(1, 30)]
     assert edges(started(), frames)[1:] == [(20, "update-too-large", "closed", "critical")]
-    frames = [frame(0, update_ratio=[2.0] * 5), frame(10), frame(20), frame(30)]
+    frames = [frame(0, update_ratio=[4.0] * 5), frame(10), frame(20), frame(30)]
     assert edges(started(), frames)[1:] == [(30, "update-too-large", "closed", "critical")]
-    frames = [frame(0, update_ratio=[2.0] * 5)] + [frame(i, update_ratio=[0.3, 0.1, 0.1, 0.1, 0.1]) for i in range(1, 60)]
+    frames = [frame(0, update_ratio=[4.0] * 5)] + [frame(i, update_ratio=[0.3, 0.1, 0.1, 0.1, 0.1]) for i in range(1, 60)]
     assert edges(started(), frames)[1:] == []
 
 
