@@ -144,7 +144,7 @@ class Text:
 
     def event(self, event: Event, edges: Sequence[Warning], state: RunState) -> None:
         for edge in edges:
-            self._print(summary.edge(edge, state))
+            self._print(summary.edge(edge))
 
     def moment(self, state: RunState) -> None:
         if state.frame and self._clock() >= self._due and state.frame.step != self._said:

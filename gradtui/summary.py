@@ -31,9 +31,9 @@ def line(state: RunState) -> str:
     return "  ".join(parts)
 
 
-def edge(warning: Warning, state: RunState) -> str:
+def edge(warning: Warning) -> str:
     """A warning that opened, changed or closed, as a sentence."""
-    return f"step {warning.step}  {short(warning, state.hello.toggles if state.hello else ())}"
+    return f"step {warning.step}  {short(warning)}"
 
 
 def whole(state: RunState, first: Frame | None, edges: Sequence[Warning]) -> str:
@@ -43,7 +43,7 @@ def whole(state: RunState, first: Frame | None, edges: Sequence[Warning]) -> str
     if hello and first and last:
         frames = [first] if first is last else [first, last]
         blocks += charts([full_name(layer) for layer in hello.layers], [(_title(hello, frame), frame.delta_rms) for frame in frames])
-    blocks.append("\n".join(["warnings", *(f"  {edge(warning, state)}" for warning in edges)]) if edges else "no warnings")
+    blocks.append("\n".join(["warnings", *(f"  {edge(warning)}" for warning in edges)]) if edges else "no warnings")
     return "\n\n".join(blocks)
 
 

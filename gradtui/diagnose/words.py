@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from gradtui.diagnose.warnings import Try, Warning
-from gradtui.stream.events import Layer, Toggle, Value
+from gradtui.stream.events import Layer, Value
 
 
 def inert(text: str) -> str:
@@ -61,19 +61,18 @@ def together(fix: Try) -> str:
     return " ".join(setting(key, value) for key, value in fix.settings.items())
 
 
-def suggestion(first: Try, toggles: Sequence[Toggle]) -> str:
-    """`try o optimizer=adam and e lr=0.001, then restart`: the keys on the screen where there are, and what else it takes."""
-    hotkeys = {toggle.key: toggle.hotkey for toggle in toggles}
-    shown = [f"{inert(hotkeys.get(key, ''))} {inert(setting(key, value))}".lstrip() for key, value in first.settings.items()]
-    return f"try {' and '.join(shown)}{', then restart' if first.after_restart else ''}"
+def suggestion(first: Try) -> str:
+    """`try optimizer=adam and lr=0.001, then restart`: settings as the command line takes them, and what else it takes."""
+    shown = " and ".join(inert(setting(key, value)) for key, value in first.settings.items())
+    return f"try {shown}{', then restart' if first.after_restart else ''}"
 
 
-def short(warning: Warning, toggles: Sequence[Toggle] = ()) -> str:
+def short(warning: Warning) -> str:
     """The warning in one line: state, code, layers, evidence and the first thing to try."""
     head = " ".join(filter(None, (_news(warning) + label(warning.code), span_of(warning.layers))))
     line = f"{head}: {warning.evidence.brief}"
     if warning.try_ and warning.state in ("opened", "escalated"):
-        line += f"; {suggestion(warning.try_[0], toggles)}"
+        line += f"; {suggestion(warning.try_[0])}"
     return line
 
 

@@ -37,21 +37,19 @@ def test_the_layers_are_those_that_the_threshold_is_about() -> None:
 
 
 def test_the_one_line_form() -> None:
-    assert short(vanishing(), TOGGLES) == (
-        "VANISHING hidden.0–hidden.3: δ falls 4.4 decades over 8 layers since step 10; try n batch_norm=on"
-    )
+    assert short(vanishing()) == ("VANISHING hidden.0–hidden.3: δ falls 4.4 decades over 8 layers since step 10; try batch_norm=on")
 
 
 def test_what_helps_from_a_restart_on_only_says_so() -> None:
     late = Try(toggle="batch_norm", value="on", why="after a restart: score 0.01 to 0.97")
-    assert suggestion(late, TOGGLES) == "try n batch_norm=on, then restart"
-    assert suggestion(msgspec.structs.replace(late, why="score 0.01 to 0.97"), TOGGLES) == "try n batch_norm=on"
-    assert short(msgspec.structs.replace(vanishing(), try_=[late]), TOGGLES).endswith("try n batch_norm=on, then restart")
+    assert suggestion(late) == "try batch_norm=on, then restart"
+    assert suggestion(msgspec.structs.replace(late, why="score 0.01 to 0.97")) == "try batch_norm=on"
+    assert short(msgspec.structs.replace(vanishing(), try_=[late])).endswith("try batch_norm=on, then restart")
 
 
 def test_settings_that_help_together_are_said_together() -> None:
     fix = Try(toggle="skip", value="scaled", why="", with_={"lr": 0.001})
-    assert suggestion(fix, TOGGLES) == "try s skip=scaled and lr=0.001"
+    assert suggestion(fix) == "try skip=scaled and lr=0.001"
     assert together(fix) == "skip=scaled lr=0.001"
     wire = msgspec.json.decode(msgspec.json.encode(fix))
     assert wire == {"toggle": "skip", "value": "scaled", "why": "", "with": {"lr": 0.001}}
@@ -62,7 +60,7 @@ def test_a_closed_warning_has_nothing_to_try() -> None:
     found = warnings_of(state, [frame(5 * i, -3.0 if i < 8 else 0.0) for i in range(20)], "vanishing")
     assert [w.state for w in found] == ["opened", "closed"]
     assert found[1].try_ == []
-    assert short(found[1], TOGGLES) == "closed: VANISHING hidden.0–hidden.1: δ within 0.0 decades"
+    assert short(found[1]) == "closed: VANISHING hidden.0–hidden.1: δ within 0.0 decades"
 
 
 def test_suggestions_follow_the_activation_best_evidence_first() -> None:
@@ -164,7 +162,7 @@ def test_names_from_outside_are_inert_in_words() -> None:
     assert {w.code for w in found} == {"vanishing", "update-too-large", "non-finite", "dead-units"}
     for warning in found:
         assert warning.layers[0] == evil  # data stays as it is
-        for text in (warning.evidence.sentence, warning.evidence.brief, short(warning, TOGGLES)):
+        for text in (warning.evidence.sentence, warning.evidence.brief, short(warning)):
             assert text.isprintable()
     assert inert("hidden.0") == "hidden.0"
 
@@ -174,7 +172,7 @@ def test_a_graver_warning_says_how_grave_and_not_that_its_number_is_worse() -> N
     losses = [frame(5 * i, loss=2.7 - 0.002 * i) for i in range(45)]
     state = RunState()
     state.apply(hello(toggles=TOGGLES, scenario={"data": "digits"}))
-    said = [short(w, TOGGLES) for w in warnings_of(state, losses, "plateau")]
+    said = [short(w) for w in warnings_of(state, losses, "plateau")]
     assert said == ["PLATEAU: the loss is 116% of a constant guess's", "now critical: PLATEAU: the loss is 114% of a constant guess's"]
     open = vanishing()
     edge = msgspec.structs.replace(open, state="escalated", severity="information")
