@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from msgspec.structs import replace
@@ -20,47 +20,13 @@ from gradtui.probe import Probe, reduce
 from gradtui.probe.extremes import Scaling
 from gradtui.probe.measure import Collected
 from gradtui.stream.events import Layer
-from gradtui.watching.meter import Meter
 from gradtui.watching.ownership import parameters_of
+from gradtui.watching.watcher import Watcher
 
 _CLIPPED_BY = 2
 """Clipping by norm raises a tensor's version by 1, by value by 2. A new gradient in the same tensor raises it further."""
 
 _SMALLEST_HALF = torch.finfo(torch.float16).tiny
-
-
-class Owner(Protocol):
-    """What a clock tells, and asks, its run."""
-
-    meter: Meter
-
-    @property
-    def rest(self) -> int:
-        """Of how many steps from here on it wants nothing, as far as is known now."""
-
-    def guard(self, act: Callable[..., object], *args: object) -> None:
-        """Call `act`; whatever it raises ends the watching, not the training."""
-
-    def gradients_ready(self) -> None:
-        """The gradients of a step are there, and nothing has been measured of it yet."""
-
-    def stepped(self, clock: Clock, since: float) -> None:
-        """A counted step that was looked at is over; what is spent on that is counted from the time `since`."""
-
-    def count(self, clock: Clock) -> None:
-        """The optimizer has made a step."""
-
-    def rested(self, now: float) -> None:
-        """Steps of which nothing was wanted, all counted, are over."""
-
-    def step_begins(self, optimizer: Optimizer) -> None:
-        """Before anything of the step, a closure's evaluation included."""
-
-    def update_begins(self, optimizer: Optimizer) -> None:
-        """The gradients are about to be used: the last moment to clip them."""
-
-    def step_ended(self) -> None:
-        """After everything else: the loop may be held up here."""
 
 
 @dataclass
@@ -76,7 +42,7 @@ class Part:
 class Clock:
     """Watches `optimizer`; `probe` measures the rows that are its own. `label` tells several apart."""
 
-    def __init__(self, label: str, optimizer: Optimizer, probe: Probe, owner: Owner) -> None:
+    def __init__(self, label: str, optimizer: Optimizer, probe: Probe, watcher: Watcher) -> None:
         self.label = label
         self.optimizer = optimizer
         self.probe = probe
@@ -88,7 +54,7 @@ class Clock:
         self.counted: list[int] = []
         """Places of the rows that its optimizer updates: the others' gradients are no part of what it gets, and nothing zeroes them."""
         self.scaler: torch.amp.GradScaler | None = None
-        self._owner = owner
+        self._watcher = watcher
         self._resting = False
         """Whether nothing is wanted of the next step: it is counted, and nothing of it is looked at."""
         self._steps = self._norms_due = 0
@@ -155,9 +121,9 @@ class Clock:
             return None
         closure = kwargs.get("closure") or next(iter(args[1:]), None)
         if not callable(closure):
-            self._owner.guard(self._begin_and_measure)
+            self._watcher.guard(self._begin_and_measure)
             return None
-        self._owner.guard(self._owner.step_begins, optimizer)
+        self._watcher.guard(self._watcher.step_begins, optimizer)
         watched = self._measured_once(closure)
         if "closure" in kwargs:
             return args, kwargs | {"closure": watched}
@@ -172,25 +138,25 @@ class Clock:
             if not evaluated:
                 evaluated = True
                 self._loss = result.detach() if isinstance(result, Tensor) and result.numel() == 1 else None
-                self._owner.guard(self._measure)
+                self._watcher.guard(self._measure)
             return result
 
         return watched
 
     def _after(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._resting:
-            self._owner.guard(self._finish)
+            self._watcher.guard(self._finish)
         elif self._steps + 1 < self._wakes_at:
             self._steps += 1
-            self._owner.count(self)
+            self._watcher.count(self)
         else:
-            self._owner.guard(self._wake)
+            self._watcher.guard(self._wake)
 
     # -- what other parts of the loop do ----------------------------------------------------------------------------
 
     def clipping(self, gradients: Sequence[Tensor]) -> None:
         if not self._resting:
-            self._owner.guard(self._before_clipping, gradients)
+            self._watcher.guard(self._before_clipping, gradients)
 
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
         if optimizer is self.optimizer:
@@ -200,7 +166,7 @@ class Clock:
 
     def scaler_stepped(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
         if optimizer is self.optimizer and self._steps == self._steps_before_scaler:
-            self._owner.guard(self._left_out)
+            self._watcher.guard(self._left_out)
 
     # -- a step -----------------------------------------------------------------------------------------------------
 
@@ -224,11 +190,11 @@ class Clock:
         return parameter.grad is not None and parameter.grad is gradient() and parameter.grad._version - version <= _CLIPPED_BY
 
     def _begin_and_measure(self) -> None:
-        self._owner.step_begins(self.optimizer)
+        self._watcher.step_begins(self.optimizer)
         self._measure()
 
     def _measure(self) -> None:
-        self._owner.update_begins(self.optimizer)
+        self._watcher.update_begins(self.optimizer)
         scaling = self._scaling()
         if (scaling is not None and scaling.scale is not None) or not self._only_clipped_since():
             self._forget_measurement()
@@ -242,8 +208,8 @@ class Clock:
             self._skipped_on_device = skipped if self._skipped_on_device is None else self._skipped_on_device + skipped
 
     def _take_norms(self) -> None:
-        self._owner.gradients_ready()
-        meter = self._owner.meter
+        self._watcher.gradients_ready()
+        meter = self._watcher.meter
         started = meter.now()
         self._norms_took = None
         if self.armed or self._steps >= self._norms_due:
@@ -258,7 +224,7 @@ class Clock:
 
     def _prepare_part(self, scaling: Scaling | None) -> None:
         """What only this moment can tell: the clipped norm, the loss scale, the learning rate, and the weights before the update."""
-        started = self._owner.meter.now()
+        started = self._watcher.meter.now()
         further: dict[str, Tensor] = {}
         if self._clipped is not None and (norm := self.probe.total_norm()) is not None:
             further["clipped_norm"] = norm
@@ -281,11 +247,11 @@ class Clock:
         # A copy: the scale and the learning rate are changed in place before the frame is sent.
         self._further = {name: value.detach().reshape(1).double().clone() for name, value in further.items()}
         self.probe.before_update()
-        self._owner.meter.add(self.probe.seconds)
-        self._owner.meter.spend(started)
+        self._watcher.meter.add(self.probe.seconds)
+        self._watcher.meter.spend(started)
 
     def _finish(self) -> None:
-        started = self._owner.meter.now()
+        started = self._watcher.meter.now()
         framed = self._further is not None
         if self._further is not None:
             names = list(self._further)
@@ -295,29 +261,29 @@ class Clock:
         self._count()
         self._tell_meter(self._norms_took if self._measured else None, framed)
         self._measured, self._clipped = False, None
-        self._owner.stepped(self, started)
-        self._owner.step_ended()
+        self._watcher.stepped(self, started)
+        self._watcher.step_ended()
         self._look_ahead()
 
     def _count(self) -> None:
         self._steps += 1
-        self._owner.count(self)
+        self._watcher.count(self)
 
     def _wake(self) -> None:
-        started = self._owner.meter.now()
+        started = self._watcher.meter.now()
         self._count()
-        each = self._owner.meter.now() - started
-        self._owner.meter.estimate(each * (self._steps - self._rested_from - 1))  # of this rest's other steps
-        self._owner.rested(self._tell_meter(None))
+        each = self._watcher.meter.now() - started
+        self._watcher.meter.estimate(each * (self._steps - self._rested_from - 1))  # of this rest's other steps
+        self._watcher.rested(self._tell_meter(None))
         self._look_ahead()
 
     def _tell_meter(self, norms: float | None, framed: bool = False) -> float:
         steps, self._rested_from = self._steps - self._rested_from, self._steps
-        return self._owner.meter.step_taken(norms, framed, steps)
+        return self._watcher.meter.step_taken(norms, framed, steps)
 
     def _look_ahead(self) -> None:
         """Most steps need nothing, and all that a hook does then is lost to the loop: up to the next that does, they are only counted."""
-        rest = 0 if self.armed or self.scaler is not None else min(self._norms_due - self._steps, self._owner.rest)
+        rest = 0 if self.armed or self.scaler is not None else min(self._norms_due - self._steps, self._watcher.rest)
         self._resting, self._wakes_at = rest > 0, self._steps + rest
 
     def _left_out(self) -> None:

@@ -12,7 +12,8 @@ from gradtui.probe import Probe
 from gradtui.probe.rows import Row
 from gradtui.stream.events import Layer
 from gradtui.watching import ownership
-from gradtui.watching.clock import Clock, Owner
+from gradtui.watching.clock import Clock
+from gradtui.watching.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Subject:
     networks: dict[str, nn.Module]
     optimizers: list[Optimizer]
 
-    def clocks(self, owner: Owner) -> list[Clock]:
+    def clocks(self, watcher: Watcher) -> list[Clock]:
         """A clock for each optimizer, of the rows as the networks now have them."""
         models = ownership.with_outsiders(self.networks, self.optimizers)
         owned = [set(ownership.parameters_of(optimizer)) for optimizer in self.optimizers]
@@ -32,7 +33,7 @@ class Subject:
 
         names = ownership.labels(self.networks, self.optimizers)
         pairs = zip(names, self.optimizers, strict=True)
-        return [Clock(name, optimizer, Probe(models, keeper(place)), owner) for place, (name, optimizer) in enumerate(pairs)]
+        return [Clock(name, optimizer, Probe(models, keeper(place)), watcher) for place, (name, optimizer) in enumerate(pairs)]
 
     def signature(self) -> list[tuple[int, bool]]:
         """Tells whether modules or parameters came or went, or were frozen."""
