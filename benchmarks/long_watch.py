@@ -2,8 +2,8 @@
 
     python -m benchmarks.long_watch [--minutes N] [--viewers N] [--seed S]
 
-A loop in a process of its own trains two copies of one network by turns of 50 steps, one of them watched, and rests twice as long
-between two turns as it works. A turn of the watched copy is compared with the bare one's before it.
+A loop in a process of its own trains one network by turns of 50 steps, watched and bare, and rests twice as long between two turns as
+it works. A watched turn is compared with the bare one before it.
 Meanwhile viewers attach to it on a terminal, one after the other, and are killed by SIGKILL, SIGTERM or SIGHUP. The recording's cap is
 so low that it is thinned many times over. Exit code 1 when a process was left, the recording could not be read or went over its cap.
 """
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from benchmarks.kills import SIGNALS, is_unreadable, left_behind, see_out
@@ -30,7 +31,7 @@ from tests.terminal import Terminal
 CAP_A_MINUTE = 100_000
 """Bytes: about a sixth of what is recorded in that time."""
 TURN = 50
-"""Steps that each of the two copies makes before the other does."""
+"""Steps."""
 PATIENCE = 60.0
 
 
@@ -40,35 +41,39 @@ def train(path: str, minutes: float) -> None:
     from torch import nn
 
     import gradtui
+    from benchmarks.by_turns import bare
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    results: dict[str, dict[str, list[float]]] = {}
-    loops = {}
-    for name in ("bare", "watched"):
-        layers = [module for _ in range(20) for module in (nn.Linear(64, 64), nn.Tanh())]
-        model = nn.Sequential(*layers, nn.Linear(64, 1))
-        loops[name] = (model, torch.optim.AdamW(model.parameters(), 1e-4))
-        results[name] = {"seconds": [], "cpu": []}
-    run = gradtui.watch(*loops["watched"], run_dir=path)
+    layers = [module for _ in range(20) for module in (nn.Linear(64, 64), nn.Tanh())]
+    model = nn.Sequential(*layers, nn.Linear(64, 1))
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-4)
+    run = gradtui.watch(model, optimizer, run_dir=path)
     recorded = run._recorder._writer
     assert recorded is not None
     recorded._cap = recorded._thin_at = int(CAP_A_MINUTE * minutes)
+
+    def turn(steps: int, log: bool) -> None:
+        for _ in range(steps):
+            x = torch.randn(64, 64)
+            optimizer.zero_grad()
+            loss = (model(x) - x[:, :1]).square().mean()
+            loss.backward()
+            optimizer.step()
+            if log:
+                run.log(loss=loss)
+
+    turn(1, log=True)  # it finds the layers
+    results: dict[str, dict[str, list[float]]] = {name: {"seconds": [], "cpu": []} for name in ("bare", "watched")}
     over = time.monotonic() + 60 * minutes
     while time.monotonic() < over:
-        for name, (model, optimizer) in loops.items():
-            began, cpu = time.monotonic(), time.process_time()
-            for _ in range(TURN):
-                x = torch.randn(64, 64)
-                optimizer.zero_grad()
-                loss = (model(x) - x[:, :1]).square().mean()
-                loss.backward()
-                optimizer.step()
-                if name == "watched":
-                    run.log(loss=loss)
-            took = time.monotonic() - began
-            results[name]["seconds"].append(took)
-            results[name]["cpu"].append(time.process_time() - cpu)
+        for name, found in results.items():
+            with bare(optimizer) if name == "bare" else nullcontext():
+                began, cpu = time.monotonic(), time.process_time()
+                turn(TURN, log=name == "watched")
+                took = time.monotonic() - began
+                found["seconds"].append(took)
+                found["cpu"].append(time.process_time() - cpu)
             time.sleep(2 * took)
     run.close()
     print(json.dumps(results))
@@ -158,7 +163,7 @@ def show(
     shares = [frame.metrics["watch_share"] for frame in frames[len(frames) // 5 :]]
     warm = len(memory) // 5
     lines = {
-        "steps of each": str(TURN * len(told["bare"]["cpu"])),
+        "steps watched, and as many bare": str(TURN * len(told["bare"]["cpu"])),
         "seconds a turn, watched / bare": ratio(told, "seconds"),
         "CPU seconds a turn, watched / bare": ratio(told, "cpu"),
         "share of the steps' time that the watch measured": f"median {statistics.median(shares):.4f}, largest {max(shares):.4f}",

@@ -2,10 +2,9 @@
 
     python -m benchmarks.watch_share [--turns 500] [--share 0.01] [--rate 10] [--network NAME]
 
-Two copies of one network differ by a few per cent for no reason but where their memory lies, which is more than the share that is to be
-seen. So there is one copy: before a bare turn all that watching has put in is taken out, and put back after it. Turns of 20 steps come
-in pairs, in a random order; the table gives the median and the quartiles of the pairs' ratios of CPU time, how far that median can be
-trusted (the mean's standard error), the ratio of the sums, and what the watch's own meter counted over a bare step.
+Turns of 20 steps come in pairs, in a random order; the table gives the median and the quartiles of the pairs' ratios of CPU time, how
+far that median can be trusted (the mean's standard error), the ratio of the sums, and what the watch's own meter counted over a bare
+step.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -23,9 +20,9 @@ import torch
 from torch import Tensor, nn
 
 import gradtui
+from benchmarks.by_turns import bare
 from benchmarks.ratios import quartiles
 from benchmarks.watch_overhead import mlp, networks
-from gradtui.watching import seams
 from gradtui.watching.meter import Meter
 
 STEPS = 20
@@ -60,31 +57,19 @@ class Loop:
         self._watched += seconds
         return seconds
 
-    @contextmanager
-    def bare(self) -> Iterator[None]:
-        hooks = self._optimizer._optimizer_step_pre_hooks, self._optimizer._optimizer_step_post_hooks
-        kept, listeners, watched = [dict(found) for found in hooks], list(seams._listeners), self._watched
-        for found in hooks:
-            found.clear()
-        seams._listeners.clear()
-        seams._unwrap()
-        yield
-        seams._wrap()
-        seams._listeners.extend(listeners)
-        for found, before in zip(hooks, kept, strict=True):
-            found.update(before)
-        self._watched = watched
-
     def pair(self) -> tuple[float, float]:
         """Seconds of a watched and of a bare turn."""
         if random.random() < 0.5:
             return self.turn(), self._bare_turn()
-        bare = self._bare_turn()
-        return self.turn(), bare
+        alone = self._bare_turn()
+        return self.turn(), alone
 
     def _bare_turn(self) -> float:
-        with self.bare():
-            return self.turn()
+        watched = self._watched
+        with bare(self._optimizer):
+            seconds = self.turn()
+        self._watched = watched
+        return seconds
 
     def close(self) -> None:
         self._run.close()
@@ -106,13 +91,15 @@ def main(turns: int, share: float, rate: float, network: str) -> None:
     pairs = [loop.pair() for _ in range(turns)]
     spent = loop.meter.spent - spent
     loop.close()
-    ratios, bare = [watched / alone for watched, alone in pairs], sum(alone for _, alone in pairs)
+    ratios, alone = [watched / bare for watched, bare in pairs], sum(bare for _, bare in pairs)
     found, error = quartiles(ratios), statistics.stdev(ratios) / turns**0.5
-    click.echo(f"{name}, {1000 * bare / turns / STEPS:.2f} ms a step, share {share:g}, {rate:g} frames/s, {turns} pairs of {STEPS} steps\n")
+    click.echo(
+        f"{name}, {1000 * alone / turns / STEPS:.2f} ms a step, share {share:g}, {rate:g} frames/s, {turns} pairs of {STEPS} steps\n"
+    )
     click.echo("| watched / bare, median | quartiles | ± | of all | told |\n|---|---|---|---|---|")
     click.echo(
         f"| {found['ratio']:.4f} | {found['low']:.3f} – {found['high']:.3f} | {error:.4f} "
-        f"| {sum(watched for watched, _ in pairs) / bare:.4f} | {spent / bare:.2%} |"
+        f"| {sum(watched for watched, _ in pairs) / alone:.4f} | {spent / alone:.2%} |"
     )
 
 
