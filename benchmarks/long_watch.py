@@ -145,8 +145,10 @@ def follow(loop: subprocess.Popen[str], run: Path, minutes: float, viewers: int,
 def ratio(told: dict[str, dict[str, list[float]]], what: str) -> str:
     """Of every turn to the one before it: the median, the quartiles, and that of the sums."""
     watched, bare = told["watched"][what], told["bare"][what]
-    low, middle, high = statistics.quantiles([a / b for a, b in zip(watched, bare, strict=True)], n=4)
-    return f"median {middle:.3f} ({low:.3f} – {high:.3f}), in all {sum(watched) / sum(bare):.3f}"
+    ratios = [a / b for a, b in zip(watched, bare, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    error = statistics.stdev(ratios) / len(ratios) ** 0.5
+    return f"median {middle:.3f} ({low:.3f} – {high:.3f}; the mean's error {error:.3f}), in all {sum(watched) / sum(bare):.3f}"
 
 
 def show(
