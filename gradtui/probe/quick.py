@@ -42,6 +42,8 @@ class QuickNorms:
         self._exponents: list[int] = [0] * len(batch.members)
         self._scale: Tensor | None = None
         """By row of the packing; None: nothing is scaled."""
+        self._back = torch.ones(())
+        """By tensor, in float64: what takes the scale out again."""
 
     def measure(self, tensors: Sequence[Tensor | None]) -> Tensor:
         """The norms, in float32 or float64. Raises TypeError or RuntimeError for tensors that are not like the first ones."""
@@ -54,7 +56,7 @@ class QuickNorms:
         found = _dots(chosen) if packing is None else self._packed(packing, chosen)
         values = found.tolist()
         if (min(values) > _LOWEST and max(values) < _HIGHEST) or all(map(self._right, values, self._exponents)):
-            return found if self._scale is None else self._unscaled(found)
+            return found if self._scale is None else found.double().mul_(self._back)
         exact = reduce.norms(tensors, [self._batch])[0]
         if packing is not None:
             self._choose_scale(packing, exact)
@@ -71,9 +73,6 @@ class QuickNorms:
     def _right(self, value: float, exponent: int) -> bool:
         return _LOWEST < value < _HIGHEST or (value == 0 and exponent == _MOST)
 
-    def _unscaled(self, norms: Tensor) -> Tensor:
-        return norms.double().div_(torch.tensor([2.0**exponent for exponent in self._exponents], dtype=torch.float64))
-
     def _choose_scale(self, packing: Packing, exact: Tensor) -> None:
         self._exponents = [_exponent(norm) for norm in exact.tolist()]
         if max(map(abs, self._exponents)) <= _NEAR:
@@ -81,6 +80,7 @@ class QuickNorms:
             self._scale = None
         else:
             self._scale = torch.tensor([2.0**exponent for exponent in self._exponents]).repeat_interleave(packing.lengths).unsqueeze(1)
+            self._back = torch.tensor([2.0**-exponent for exponent in self._exponents], dtype=torch.float64)
 
 
 def _exponent(norm: float) -> int:
