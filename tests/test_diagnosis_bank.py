@@ -94,14 +94,14 @@ def verdict(seed: int, score: float, **ours: int) -> Verdict:
 
 def test_the_table_counts_each_part_for_itself_and_leaves_out_what_is_in_between() -> None:
     clean = [
-        verdict(800, 0.1, vanishing=25),
-        verdict(802, 0.9, vanishing=35),
-        verdict(904, 0.5, vanishing=5),
-        verdict(999, 0.0, plateau=200),
+        verdict(2000, 0.1, vanishing=25),
+        verdict(2002, 0.9, vanishing=35),
+        verdict(2104, 0.5, vanishing=5),
+        verdict(2799, 0.0, plateau=200),
     ]
     text = markdown([verdict(1, 0.9), *clean, verdict(244, 0.1)])
     first, second = text.split("## Seen")
-    assert first.startswith("## Clean test: seeds 800 to 999")
+    assert first.startswith("## Clean test: seeds 2000 to 2799")
     assert "4 runs (4 mlp): 1 learned, 2 failed, 1 in between." in first
     (row,) = (line for line in first.splitlines() if line.startswith("| vanishing"))
     assert [cell.split(",")[-1].strip() for cell in row.split("|")[2:4]] == ["1/2", "1/1"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import msgspec
 import pytest
 
 from benchmarks.doctor.cases import Case
@@ -56,3 +59,23 @@ def test_rank_correlation_gives_ties_their_mean_rank() -> None:
     assert spearman([1, 2, 3], [10, 20, 30]) == pytest.approx(1)
     assert spearman([1, 2, 3, 4], [1, 1, 2, 2]) == pytest.approx(0.8944, abs=1e-4)
     assert spearman([1, 2], [3, 3]) is None
+
+
+def test_fixes_that_did_the_same_as_nothing_are_tied_and_what_an_order_of_them_could_be_worth_is_said() -> None:
+    """Of four fixes the last but one cures and is ranked second; two of the others did nothing."""
+    one = case()
+    assert one.diagnosis is not None
+    fix: Fix = {"skip": "plain"}
+    one.diagnosis = msgspec.structs.replace(one.diagnosis, fixes=[*FIXES, fix])
+    one.trials = [
+        *one.trials[:2],
+        msgspec.structs.replace(one.trials[2], loss=2.3),
+        one.trials[3],
+        Trial(question=PREVENT, fix=fix, seed=0, loss=2.3),
+    ]
+    one.scores = [0.0, 0.0, 0.0, 1.0, 0.0]
+    found = result(one)
+    assert found is not None
+    assert found.spearman == pytest.approx(1 / math.sqrt(13.5))
+    assert found.untied == pytest.approx(1 / math.sqrt(15))
+    assert found.attainable == pytest.approx(3 / math.sqrt(15))

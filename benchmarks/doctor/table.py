@@ -50,6 +50,10 @@ class Result(Struct, frozen=True, kw_only=True):
     fixed_any: float | None
     """The best of all of AUTOTRAINER's."""
     spearman: float | None
+    untied: float | None
+    """The same without the ranking's ties: fixes that did the same as nothing stand in some order, too."""
+    attainable: float | None
+    """The most that can be without ties: fixes that all come to nothing have no order to be found."""
     seconds: float
 
     @property
@@ -67,7 +71,8 @@ def result(case: Case) -> Result | None:
         return None
     (ranking,) = rank(case.diagnosis, case.trials)
     scores = {_text(tried.fix): score for tried, score in zip(case.trials, case.scores, strict=True)}
-    fixes = [_text(row.fix) for row in ranking.rows if row.fix and row.verdict != "refused"]
+    ranks = {_text(row.fix): row.rank for row in ranking.rows if row.fix and row.verdict != "refused"}
+    fixes = list(ranks)
     best = max(fixes, key=lambda fix: scores[fix])
     usual = [scores[_text(fix)] for fix in _usual(case) if _text(fix) in fixes]
     return Result(
@@ -83,7 +88,9 @@ def result(case: Case) -> Result | None:
         random_cures=fmean(scores[fix] >= CURED for fix in fixes),
         fixed=usual[0] if usual else None,
         fixed_any=max(usual, default=None),
-        spearman=spearman([-float(place) for place in range(len(fixes))], [scores[fix] for fix in fixes]),
+        spearman=spearman([-float(ranks[fix]) for fix in fixes], [scores[fix] for fix in fixes]),
+        untied=_ordered([scores[fix] for fix in fixes]),
+        attainable=_ordered(sorted((scores[fix] for fix in fixes), reverse=True)),
         seconds=case.seconds,
     )
 
@@ -91,6 +98,11 @@ def result(case: Case) -> Result | None:
 def _usual(case: Case) -> tuple[Fix, ...]:
     codes = [warning.code for warning in case.diagnosis.warnings] if case.diagnosis else []
     return next((AUTOTRAINER[code] for code in codes if code in AUTOTRAINER), NOT_CONVERGING)
+
+
+def _ordered(scores: Sequence[float]) -> float | None:
+    """Of the places, best first, with the scores there."""
+    return spearman([-float(place) for place in range(len(scores))], scores)
 
 
 def spearman(a: Sequence[float], b: Sequence[float]) -> float | None:
@@ -126,7 +138,7 @@ def markdown(cases: Sequence[Case]) -> str:
 
 def _totals(results: Sequence[Result]) -> list[str]:
     head = ["", "cases", "first choice cures, of those that any fix does", "random fix", "fixed order, its first", "best of it"]
-    head += ["regret", "of a random fix", "Spearman", "s, median"]
+    head += ["regret", "of a random fix", "Spearman: mean, median", "without ties: mean, attainable", "s, median"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     groups = (
         ("scenarios", [found for found in results if not found.name.startswith(RANDOM)]),
@@ -153,7 +165,10 @@ def _total(results: Sequence[Result]) -> list[str]:
     shares = [[f.random_cures, (f.fixed or 0.0) >= CURED, (f.fixed_any or 0.0) >= CURED] for f in curable]
     cells += [f"{fmean(column):.0%}" for column in zip(*shares, strict=True)] or ["–"] * 3
     cells += [f"{fmean(f.best - f.score for f in results):.3f}", f"{fmean(f.best - f.random for f in results):.3f}"]
-    return [*cells, f"{fmean(correlations):.2f}" if correlations else "–", f"{median(found.seconds for found in results):.0f}"]
+    untied = [(f.untied, f.attainable) for f in results if f.untied is not None and f.attainable is not None]
+    cells.append(f"{fmean(correlations):.3f}, {median(correlations):.3f}" if correlations else "–")
+    cells.append(", ".join(f"{fmean(column):.3f}" for column in zip(*untied, strict=True)) or "–")
+    return [*cells, f"{median(found.seconds for found in results):.0f}"]
 
 
 def _rows(results: Sequence[Result]) -> list[str]:

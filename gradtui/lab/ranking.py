@@ -22,10 +22,15 @@ ALIKE = 0.005
 """Two losses this near each other, as a share, are the same, and so are two accuracies."""
 
 
+SAME = "same"
+"""The verdict on what did as well as nothing."""
+
+
 class Row(Struct, frozen=True, kw_only=True):
     """What one fix did on all seeds."""
 
     rank: int
+    """From 1. All that did the same as nothing share one: the order among them is chance."""
     fix: Fix
     verdict: str
     """Against doing nothing: `better`, `same` or `worse` on every seed, or `mixed`; `refused` where it could not be tried."""
@@ -66,7 +71,12 @@ def _rows(diagnosis: Diagnosis, question: str, trials: Sequence[Trial]) -> list[
     nothing = by_fix[0]
     chance = random.Random(diagnosis.seed).choice(diagnosis.fixes) if diagnosis.fixes else None
     ordered = sorted((of_fix for of_fix in by_fix if of_fix), key=_key)
-    return [_row(rank, of_fix, nothing, chance) for rank, of_fix in enumerate(ordered, start=1)]
+    verdicts = [_verdict(of_fix, nothing) for of_fix in ordered]
+    shared = verdicts.index(SAME) + 1 if SAME in verdicts else 0
+    return [
+        _row(shared if verdict == SAME else place, of_fix, verdict, chance)
+        for place, (of_fix, verdict) in enumerate(zip(ordered, verdicts, strict=True), start=1)
+    ]
 
 
 def _key(trials: list[Trial]) -> tuple[bool, int, float, float, float, float]:
@@ -90,7 +100,7 @@ def _steepness(trial: Trial) -> float:
     return abs(trial.span) if trial.span is not None and math.isfinite(trial.span) else 1e3
 
 
-def _row(rank: int, trials: list[Trial], nothing: list[Trial], chance: Fix | None) -> Row:
+def _row(rank: int, trials: list[Trial], verdict: str, chance: Fix | None) -> Row:
     losses = [trial.loss for trial in trials]
     spans = [trial.span for trial in trials if trial.span is not None and math.isfinite(trial.span)]
     finite = all(map(math.isfinite, losses))
@@ -98,7 +108,7 @@ def _row(rank: int, trials: list[Trial], nothing: list[Trial], chance: Fix | Non
     return Row(
         rank=rank,
         fix=fix,
-        verdict=_verdict(trials, nothing),
+        verdict=verdict,
         accuracy=_accuracy(trials),
         loss=fmean(losses) if finite else math.nan,
         low=min(losses) if finite else min(filter(math.isfinite, losses), default=math.nan),
@@ -114,7 +124,7 @@ def _verdict(trials: list[Trial], nothing: list[Trial]) -> str:
     if any(trial.error for trial in trials):
         return "refused"
     signs = {_compared(mine, theirs) for mine, theirs in zip(trials, nothing, strict=False)}
-    return {-1: "better", 0: "same", 1: "worse"}[signs.pop()] if len(signs) == 1 else "mixed"
+    return {-1: "better", 0: SAME, 1: "worse"}[signs.pop()] if len(signs) == 1 else "mixed"
 
 
 def _compared(mine: Trial, theirs: Trial) -> int:

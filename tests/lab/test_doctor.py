@@ -179,8 +179,13 @@ def ranked(**losses: list[Trial]) -> list[Row]:
     ]
     (ranking,) = rank(diagnosis, trials)
     assert ranking.step == 9
-    assert [row.rank for row in ranking.rows] == list(range(1, len(ranking.rows) + 1))
     return ranking.rows
+
+
+def test_what_did_the_same_as_nothing_shares_a_rank_and_the_others_keep_their_places() -> None:
+    """Catches places given to what chance alone has put in an order."""
+    rows = ranked(nothing=[result(2.0)], a=[result(0.5)], b=[result(2.001)], c=[result(3.0)])
+    assert [(row.rank, row.verdict) for row in rows] == [(1, "better"), (2, "same"), (2, "same"), (4, "worse")]
 
 
 def result(loss: float, span: float | None = -1.0, open: list[str] | None = None, error: str = "") -> Trial:
