@@ -83,7 +83,10 @@ class Loop:
 def main(turns: int, share: float, rate: float, network: str) -> None:
     torch.set_num_threads(1)
     choice = networks() | {"21-layer 64-wide ReLU MLP, batch 64": (mlp(21), torch.randn(64, 64))}
-    name, (model, x) = next((name, found) for name, found in choice.items() if network in name)
+    name = next((name for name in choice if network in name), None)
+    if name is None:
+        raise click.BadParameter(f"{network!r} is part of none of: {'; '.join(choice)}", param_hint="--network")
+    model, x = choice[name]
     loop = Loop(model, x, share, rate)
     for _ in range(SETTLED):
         loop.turn()
