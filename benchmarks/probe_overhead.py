@@ -24,7 +24,7 @@ import click
 import torch
 from torch import Tensor, nn
 
-from benchmarks.ratios import BARE, Found, command, compare
+from benchmarks.ratios import BARE, Found, command, compare, mlp, transformer
 from gradtui.probe import Probe
 
 STEPS = 10
@@ -132,17 +132,15 @@ WATCHERS: dict[str, tuple[str, Callable[[nn.Module, Tensor], Watcher]]] = {
 
 def networks() -> dict[str, tuple[nn.Module, Tensor]]:
     torch.manual_seed(0)
-    vanishing = nn.Sequential(*[module for _ in range(50) for module in (nn.Linear(64, 64), nn.ReLU())])
+    vanishing = mlp(50)
     healthy = copy.deepcopy(vanishing)
     for module in healthy.modules():
         if isinstance(module, nn.Linear):
             nn.init.kaiming_normal_(module.weight)
-    block = nn.TransformerEncoderLayer(128, 4, 512, dropout=0.0, norm_first=True, batch_first=True)
-    transformer = nn.Sequential(nn.TransformerEncoder(block, 4, enable_nested_tensor=False), nn.Linear(128, 64))
     return {
         "50-layer 64-wide ReLU MLP, batch 64, He's initialisation": (healthy, torch.randn(64, 64)),
         "the same with PyTorch's own initialisation (gradients below 1e-12)": (vanishing, torch.randn(64, 64)),
-        "4-block 128-wide transformer, 8 × 32 tokens": (transformer, torch.randn(8, 32, 128)),
+        "4-block 128-wide transformer, 8 × 32 tokens": (transformer(), torch.randn(8, 32, 128)),
     }
 
 

@@ -1,4 +1,5 @@
-"""Contenders against a bare loop: their ratios with quartiles, and the command that prints them. Both overhead benchmarks share it."""
+"""Contenders against a bare loop: the networks they train, their ratios with quartiles, and the command that prints them. The overhead
+benchmarks share it."""
 
 from __future__ import annotations
 
@@ -17,6 +18,17 @@ Found = dict[str, dict[str, float]]
 
 Networks = Mapping[str, tuple[nn.Module, Tensor]]
 """By name: a network, and what it is trained on."""
+
+
+def mlp(depth: int) -> nn.Module:
+    """Of 64-wide layers."""
+    return nn.Sequential(*(module for _ in range(depth) for module in (nn.Linear(64, 64), nn.ReLU())))
+
+
+def transformer() -> nn.Module:
+    """Four blocks of 128, with a read-out."""
+    block = nn.TransformerEncoderLayer(128, 4, 512, dropout=0.0, norm_first=True, batch_first=True)
+    return nn.Sequential(nn.TransformerEncoder(block, 4, enable_nested_tensor=False), nn.Linear(128, 64))
 
 
 def quartiles(ratios: Sequence[float]) -> dict[str, float]:

@@ -25,10 +25,11 @@ from torch import Tensor, nn
 
 import gradtui
 from benchmarks import gpu_overhead
-from benchmarks.ratios import BARE, Found, command, compare
+from benchmarks.ratios import BARE, Found, command, compare, mlp, transformer
 from gradtui.stream.events import Frame
 from gradtui.stream.follower import read_all
 from gradtui.watching.meter import Meter
+from gradtui.watching.run import Run
 
 STEPS = 10
 WARM_UP = 8
@@ -51,16 +52,17 @@ class Contender:
         self.after_backward: Hook = nothing
         self.after_update: Hook = nothing
         self.recording: Path | None = None
-        self._trained, self._started = 0.0, 0.0
+        self.trained, self._started = 0.0, 0.0
+        """Seconds, up to its last turn."""
 
     def clock(self) -> float:
         """Seconds that this contender has trained: the time of the others is not its own."""
-        return self._trained + time.process_time() - self._started
+        return self.trained + time.process_time() - self._started
 
-    def run(self) -> float:
-        """Seconds for a round's steps."""
+    def run(self, steps: int = STEPS) -> float:
+        """Seconds for a turn's steps."""
         started = self._started = time.process_time()
-        for step in range(STEPS):
+        for step in range(steps):
             self.optimizer.zero_grad()
             self.model(self.x).square().mean().backward()
             self.after_backward(step)
@@ -68,14 +70,15 @@ class Contender:
             self.optimizer.step()
             self.after_update(step)
         seconds = time.process_time() - started
-        self._trained += seconds
+        self.trained += seconds
         return seconds
 
 
-def watched(contender: Contender, share: float, rate: float = 10.0) -> None:
+def watched(contender: Contender, share: float, rate: float = 10.0) -> Run:
     contender.recording = Path(tempfile.mkdtemp(prefix="watch-overhead-"))
     run = gradtui.watch(contender.model, contender.optimizer, run_dir=contender.recording)
     run.meter = Meter(share, 1 / rate, contender.clock)
+    return run
 
 
 def items(contender: Contender) -> None:
@@ -104,7 +107,7 @@ def tensorboard_histograms(contender: Contender) -> None:
     contender.after_backward = write
 
 
-WAYS: dict[str, tuple[str, Callable[[Contender], None]]] = {
+WAYS: dict[str, tuple[str, Callable[[Contender], object]]] = {
     BARE: ("torch", lambda contender: None),
     "`gradtui.watch(model, optimizer)`: 1% at most": ("torch", lambda contender: watched(contender, share=0.01)),
     "… `share=0.03`": ("torch", lambda contender: watched(contender, share=0.03)),
@@ -120,17 +123,12 @@ def networks() -> dict[str, tuple[nn.Module, Tensor]]:
     """The second transformer is nanoGPT's own setting for a CPU (4 blocks of 128, 12 sequences of 64 tokens), the first a third of it:
     how many tokens a step has for each parameter is what reading the parameters' gradients is held against."""
     torch.manual_seed(0)
-    block = nn.TransformerEncoderLayer(128, 4, 512, dropout=0.0, norm_first=True, batch_first=True)
-    transformer = nn.Sequential(nn.TransformerEncoder(block, 4, enable_nested_tensor=False), nn.Linear(128, 64))
+    small = transformer()
     return {
         "50-layer 64-wide ReLU MLP, batch 64": (mlp(50), torch.randn(64, 64)),
-        "4-block 128-wide transformer, 8 × 32 tokens": (transformer, torch.randn(8, 32, 128)),
-        "4-block 128-wide transformer, 12 × 64 tokens": (transformer, torch.randn(12, 64, 128)),
+        "4-block 128-wide transformer, 8 × 32 tokens": (small, torch.randn(8, 32, 128)),
+        "4-block 128-wide transformer, 12 × 64 tokens": (small, torch.randn(12, 64, 128)),
     }
-
-
-def mlp(depth: int) -> nn.Module:
-    return nn.Sequential(*(module for _ in range(depth) for module in (nn.Linear(64, 64), nn.ReLU())))
 
 
 def measure(model: nn.Module, x: Tensor, rounds: int) -> Found:

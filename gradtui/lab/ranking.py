@@ -20,8 +20,6 @@ DIGITS = 3
 """Significant digits by which losses are ranked: what differs after them is noise, and the warnings decide."""
 ALIKE = 0.005
 """Two losses this near each other, as a share, are the same, and so are two accuracies."""
-
-
 SAME = "same"
 """The verdict on what did as well as nothing."""
 

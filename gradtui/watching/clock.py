@@ -147,8 +147,7 @@ class Clock:
         if not self._resting:
             self._watcher.guard(self._finish)
         elif self._steps + 1 < self._wakes_at:
-            self._steps += 1
-            self._watcher.count(self)
+            self._count()
         else:
             self._watcher.guard(self._wake)
 
