@@ -7,19 +7,27 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from gradtui.stream.events import Event
 from gradtui.stream.follower import Follower
 
 PATIENCE = 60.0
 """Seconds: a limit for what has gone wrong, generous because the machine may be busy."""
 
+PAUSE = 0.02
+"""Seconds between two looks."""
 
-def wait_for(holds: Callable[[], object], what: str = "") -> None:
-    """Wait until `holds()`; fails when it never does."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s for {what or holds}"
-        time.sleep(0.02)
+
+def wait_for(holds: Callable[[], object], what: str | Callable[[], str] = "") -> None:
+    """Wait until `holds()`; fails when it never does, and then tells `what`, which is asked only then if it is a function.
+
+    It counts its looks, not the clock's seconds: a machine that was held up for a minute has not had a minute."""
+    for _ in range(round(PATIENCE / PAUSE)):
+        if holds():
+            return
+        time.sleep(PAUSE)
+    pytest.fail(f"waited {PATIENCE:.0f} s for {what() if callable(what) else what or holds}")
 
 
 def alive(pid: int) -> bool:

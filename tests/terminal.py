@@ -67,7 +67,7 @@ class Terminal:
         return "\n".join(self._screen.display)
 
     def wait_for_text(self, text: str) -> None:
-        wait_for(lambda: text in self.text, f"{text!r} on the screen:\n{self.text}")
+        wait_for(lambda: text in self.text, lambda: f"{text!r} on the screen:\n{self.text}\nexit code: {self.process.poll()}")
 
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())

@@ -14,6 +14,7 @@ from gradtui.lab import toggles
 from gradtui.lab.devices import device_name
 from gradtui.lab.sessions import Training
 from gradtui.stream.events import Hello
+from gradtui.stream.liveness import birth
 
 
 def hello(
@@ -35,6 +36,7 @@ def hello(
         device=device_name(device),
         versions={"gradtui": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
         pid=os.getpid(),
+        born=birth(os.getpid()),
         host=socket.gethostname(),
         started=started,
         layers=session.layers,

@@ -71,6 +71,8 @@ class Hello(Struct, frozen=True, kw_only=True, tag_field="type", tag="hello"):
     host: str
     started: float
     """Seconds since the epoch."""
+    born: int | None = None
+    """When the process `pid` began, as `liveness.birth` tells it: numbers are given again."""
     layers: list[Layer]
     toggles: list[Toggle]
     steps: int | None = None

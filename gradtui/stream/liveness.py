@@ -12,8 +12,15 @@ from pathlib import Path
 
 from gradtui.stream.events import Hello
 
-SLACK = 2.0
-"""Seconds: the clocks that date a process are this coarse."""
+
+def birth(pid: int) -> int | None:
+    """When the process began, in the kernel's ticks since the host was started: with its number this is the process, and no
+    clock that is set meanwhile changes it. None where that is not told (only Linux does), and of a process that is no more."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else int(fields[19])  # zombies: nobody has waited for them yet
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def elsewhere(hello: Hello) -> bool:
@@ -31,7 +38,7 @@ def gone(hello: Hello) -> bool:
         return True
     except (PermissionError, OverflowError):
         pass
-    return _is_another(hello)
+    return hello.born is not None and birth(hello.pid) != hello.born
 
 
 def silence(events: Path) -> float:
@@ -40,14 +47,3 @@ def silence(events: Path) -> float:
         return max(0.0, time.time() - events.stat().st_mtime)
     except OSError:
         return 0.0
-
-
-def _is_another(hello: Hello) -> bool:
-    """The number was given again to a younger process, or what is left is a zombie. Linux only; elsewhere False."""
-    try:
-        fields = Path(f"/proc/{hello.pid}/stat").read_text().rpartition(")")[2].split()
-        uptime = float(Path("/proc/uptime").read_text().split()[0])
-    except (OSError, ValueError, IndexError):
-        return False
-    age = uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    return fields[0] in "ZX" or time.time() - age > hello.started + SLACK

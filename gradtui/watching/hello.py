@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from gradtui import __version__
 from gradtui.probe.kinds import class_name
 from gradtui.stream.events import Hello, Layer, Toggle
+from gradtui.stream.liveness import birth
 
 
 def make_hello(
@@ -42,6 +43,7 @@ def make_hello(
         device=f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device),
         versions={"gradtui": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
         pid=os.getpid(),
+        born=birth(os.getpid()),
         host=socket.gethostname(),
         started=time.time(),
         layers=layers,
