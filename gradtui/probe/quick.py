@@ -40,8 +40,8 @@ class QuickNorms:
         self._quick = narrow and first.device.type == "cpu" and first.layout == torch.strided
         self._batch = batch
         self._exponents: list[int] = [0] * len(batch.members)
-        self._scale: Tensor | None = None
-        """By row of the packing; None: nothing is scaled."""
+        self._scales: list[Tensor | None] | None = None
+        """By row of each of the packing's blocks, None for one that is not scaled; None: nothing is."""
         self._back = torch.ones(())
         """By tensor, in float64: what takes the scale out again."""
 
@@ -56,38 +56,38 @@ class QuickNorms:
         found = _dots(chosen) if packing is None else self._packed(packing, chosen)
         values = found.tolist()
         if (min(values) > _LOWEST and max(values) < _HIGHEST) or all(map(self._right, values, self._exponents)):
-            return found if self._scale is None else found.double().mul_(self._back)
+            return found if self._scales is None else found.double().mul_(self._back)
         exact = reduce.norms(tensors, [self._batch])[0]
         if packing is not None:
             self._choose_scale(packing, exact)
         return exact
 
     def _packed(self, packing: Packing, chosen: Sequence[Tensor | None]) -> Tensor:
-        scale = self._scale
-        rows = [
-            torch.linalg.vector_norm(matrix if scale is None else matrix.mul_(scale[place]), dim=1)
-            for place, matrix in packing.blocks(chosen)  # type: ignore[arg-type]
-        ]
-        return packing.root_sum(rows[0] if len(rows) == 1 else torch.cat(rows))
+        matrices = packing.blocks(chosen)  # type: ignore[arg-type]
+        if self._scales is None:
+            return packing.root_sum([torch.linalg.vector_norm(matrix, dim=1) for matrix in matrices])
+        pairs = zip(matrices, self._scales, strict=True)
+        return packing.root_sum([torch.linalg.vector_norm(m if scale is None else m.mul_(scale), dim=1) for m, scale in pairs])
 
     def _right(self, value: float, exponent: int) -> bool:
         return _LOWEST < value < _HIGHEST or (value == 0 and exponent == _MOST)
 
     def _choose_scale(self, packing: Packing, exact: Tensor) -> None:
-        self._exponents = [_exponent(norm) for norm in exact.tolist()]
-        if max(map(abs, self._exponents)) <= _NEAR:
-            self._exponents = [0] * len(self._exponents)
-            self._scale = None
-        else:
-            self._scale = torch.tensor([2.0**exponent for exponent in self._exponents]).repeat_interleave(packing.lengths).unsqueeze(1)
-            self._back = torch.tensor([2.0**-exponent for exponent in self._exponents], dtype=torch.float64)
+        exponents = [_exponent(norm) for norm in exact.tolist()]
+        if exponents == self._exponents:  # of what is not finite, on every step
+            return
+        self._exponents = exponents
+        scales = packing.by_block(torch.tensor([2.0**exponent for exponent in self._exponents]))
+        self._scales = [None if bool((scale == 1).all()) else scale for scale in scales] if any(self._exponents) else None
+        self._back = torch.tensor([2.0**-exponent for exponent in self._exponents], dtype=torch.float64)
 
 
 def _exponent(norm: float) -> int:
-    """Of the power of two that brings a tensor near 1. What is not finite must not stay in the scale."""
+    """Of the power of two that brings a tensor near 1; 0 if it is near enough. What is not finite must not stay in the scale."""
     if not math.isfinite(norm):
         return 0
-    return _MOST if norm == 0 else max(-_MOST, min(_MOST, -round(math.log2(norm))))
+    exponent = _MOST if norm == 0 else max(-_MOST, min(_MOST, -round(math.log2(norm))))
+    return exponent if abs(exponent) > _NEAR else 0
 
 
 def _dots(tensors: Sequence[Tensor | None]) -> Tensor:

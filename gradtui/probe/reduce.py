@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gradtui.probe.packing import BLOCK, Packing
+from gradtui.probe.packing import BLOCK, Packing, order
 
 PACKED_BELOW = 8_192
 """Entries. Above it a tensor's own reduction costs more than calling it, and packing would only copy."""
@@ -55,19 +55,14 @@ def plan(tensors: Sequence[Tensor | None], pack: bool = True, block: int = BLOCK
             small = pack and tensor.device.type == "cpu" and tensor.numel() < PACKED_BELOW
             plain = tensor.layout == torch.strided and tensor.is_floating_point()
             together[tensor.device, tensor.dtype, small and plain].append(index)
-    for (_, _, packed), found in together.items():
-        if packed:
-            found.sort(key=lambda index: _shape(tensors[index]))  # tensors of one shape are packed together, by one call
-    return [Batch(tuple(found), _pack(tensors, found, block) if packed else None) for (_, _, packed), found in together.items()]
+    return [_packed(tensors, found, block) if packed else Batch(tuple(found), None) for (_, _, packed), found in together.items()]
 
 
-def _shape(tensor: Tensor | None) -> tuple[int, ...]:
-    return () if tensor is None else tuple(tensor.shape)
-
-
-def _pack(tensors: Sequence[Tensor | None], members: Sequence[int], block: int) -> Packing:
-    chosen = [tensor for index in members if (tensor := tensors[index]) is not None]
-    return Packing(chosen, torch.float64 if chosen[0].dtype == torch.float64 else torch.float32, block)
+def _packed(tensors: Sequence[Tensor | None], members: Sequence[int], block: int) -> Batch:
+    there = {index: tensor for index in members if (tensor := tensors[index]) is not None}
+    ordered = order(there, members)
+    chosen = [there[index] for index in ordered]
+    return Batch(tuple(ordered), Packing(chosen, torch.float64 if chosen[0].dtype == torch.float64 else torch.float32, block))
 
 
 def members(batches: Sequence[Batch]) -> list[int]:
@@ -111,8 +106,8 @@ def describe(tensors: Sequence[Tensor | None], batch: Batch, limit: Limit) -> De
     if packing is None:
         described = [_describe_whole(tensor, limit) for tensor in chosen]
         return Description(_norms(chosen), *(torch.stack(found) for found in zip(*described, strict=True)))
-    rows = [(row_norms(matrix), *_describe_rows(matrix.abs_(), limit)) for _, matrix in packing.blocks(chosen)]
-    norms, largest, counts = rows[0] if len(rows) == 1 else (torch.cat(found) for found in zip(*rows, strict=True))
+    rows = packing.map(chosen, lambda matrix: (row_norms(matrix), *_describe_rows(matrix.abs_(), limit)))
+    norms, largest, counts = zip(*rows, strict=True)
     return Description(packing.root_sum(norms), packing.largest(largest), packing.sum(counts))
 
 

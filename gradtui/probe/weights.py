@@ -115,16 +115,16 @@ def _stride(weight: Tensor, share: float) -> int:
 
 
 def _copies(weights: Sequence[Tensor | None], batch: Batch) -> list[Tensor]:
-    """The batch's weights: packed into one matrix, or each by itself."""
+    """The batch's weights: packed into matrices, or each by itself."""
     chosen = reduce.members_of(weights, batch)
     if batch.packing is not None:
-        return [batch.packing.map(chosen, Tensor.clone)]
+        return batch.packing.map(chosen, Tensor.clone)
     return [weight.clone() for weight in chosen]
 
 
 def _norms(copies: Sequence[Tensor], batch: Batch) -> Tensor:
     if batch.packing is not None:
-        return batch.packing.root_sum(reduce.row_norms(copies[0]))
+        return batch.packing.root_sum([reduce.row_norms(copy) for copy in copies])
     return reduce.norms(copies, [Batch(tuple(range(len(copies))), None)])[0]
 
 
@@ -132,9 +132,8 @@ def _changes(weights: Sequence[Tensor | None], copies: Sequence[Tensor], batch: 
     """How far each weight is from its copy, which is overwritten."""
     chosen = reduce.members_of(weights, batch)
     if batch.packing is not None:
-        (kept,) = copies
-        found = [reduce.row_norms(matrix.sub_(kept[rows])) for rows, matrix in batch.packing.blocks(chosen)]
-        return batch.packing.root_sum(torch.cat(found))
+        pairs = zip(batch.packing.blocks(chosen), copies, strict=True)
+        return batch.packing.root_sum([reduce.row_norms(matrix.sub_(copy)) for matrix, copy in pairs])
     torch._foreach_sub_(list(copies), chosen)
     return _norms(copies, batch)
 

@@ -70,7 +70,7 @@ def timeless(event: Event) -> bytes:
     if isinstance(event, Frame):
         event = msgspec.structs.replace(event, time=0.0, steps_per_second=None)
     if isinstance(event, Hello):
-        event = msgspec.structs.replace(event, pid=0, started=0.0)
+        event = msgspec.structs.replace(event, pid=0, started=0.0, born=None)
     return repr(event).encode()
 
 

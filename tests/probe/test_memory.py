@@ -55,10 +55,13 @@ def test_no_more_is_copied_than_the_cap(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("block", [WIDTH, 3 * WIDTH, 10**6])
-def test_packed_tensors_have_their_own_norms_whatever_the_block(block: int) -> None:
+@pytest.mark.parametrize(
+    "shapes", [[(63,), (1,), (9, 30), (64,), (65,), (2,)], [(5,), (3, 7), (7, 3), (9,), (9,), (9,), (), (4, 4), (4, 4), (63,)]], ids=str
+)
+def test_packed_tensors_have_their_own_norms_whatever_the_block(shapes: list[tuple[int, ...]], block: int) -> None:
     """Blocks share their memory: what one leaves behind must not be in the next one's rows."""
     torch.manual_seed(1)
-    tensors = [torch.randn(shape) * 10.0**size for size, shape in enumerate([(63,), (1,), (9, 30), (64,), (65,), (2,)])]
+    tensors = [torch.randn(shape) * 10.0 ** (size % 6) for size, shape in enumerate(shapes)]
     packing = Packing(tensors, torch.float32, block)
     for scale in (1e3, 1.0):
         now = [tensor * scale for tensor in tensors]

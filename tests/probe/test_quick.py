@@ -27,6 +27,19 @@ def test_norms_are_right_however_far_they_jump(shape: tuple[int, int]) -> None:
         assert torch.allclose(found.double(), expected, rtol=1e-5, atol=0), scale
 
 
+def test_each_of_many_tensors_is_scaled_by_its_own_power_of_two() -> None:
+    torch.manual_seed(0)
+    shapes = [(7, 5), (3,), (16, 16), (3,), (8, 8), (16, 16), (16, 16), (9,)]
+    base = [torch.randn(shape) * 10.0**-decades for shape, decades in zip(shapes, (30, 0, 35, 26, 2, 1, 25, 0), strict=True)]
+    (batch,) = reduce.plan(base)
+    (quick,) = quick_norms(base, [batch])
+    for scale in (1.0, 3.0, 1e-5, 1e20):
+        tensors = [tensor * scale for tensor in base]
+        for _ in range(2):
+            found = dict(zip(batch.members, quick.measure(tensors).tolist(), strict=True))
+            assert found == {index: pytest.approx(float(tensor.double().norm()), rel=1e-5) for index, tensor in enumerate(tensors)}
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_step_that_is_not_finite_spoils_neither_its_neighbours_nor_the_next_step(bad: float) -> None:
     tensors = [torch.full((4, 4), 1e-25), torch.ones(4, 4)]
