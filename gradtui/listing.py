@@ -12,7 +12,7 @@ from gradtui import describe
 from gradtui.diagnose.words import inert
 from gradtui.lab import toggles
 from gradtui.lab.scenario import catalog, load
-from gradtui.stream.events import End, Event, Frame, Hello, decode, spell_nonfinite
+from gradtui.stream.events import End, Event, Frame, Hello, Log, decode, spell_nonfinite
 from gradtui.stream.lines import UNREADABLE, fault
 from gradtui.stream.liveness import elsewhere, gone, silence
 from gradtui.stream.run_directory import RunDirectory, all_runs
@@ -104,6 +104,7 @@ def recorded(run: RunDirectory) -> Recorded:
     hello = next((event for event in first if isinstance(event, Hello)), None)
     newest = next((event for event in reversed(last) if isinstance(event, Hello)), hello)
     step = next((event.step for event in reversed(last) if isinstance(event, (Frame, End))), -1)
+    last = [event for event in last if not isinstance(event, Log)] or last  # which rank is gone is told after the end
     silent_for = None if last and isinstance(last[-1], End) else silence(run.events)
     return Recorded(
         run=run.name,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from gradtui.probe import kinds
-from gradtui.probe.hook import Hook
+from gradtui.probe.hook import Hook, elsewhere
 from gradtui.probe.kinds import Slope
 from gradtui.probe.rows import Row
 from gradtui.probe.seen import ACTIVATION, DELTA, Part, Seen
@@ -38,6 +38,8 @@ class ForwardHooks:
         self._stale = False
         self.seconds = 0.0
         """Spent in the hooks."""
+        self._error: Exception | None = None
+        """What went wrong in a hook; from then on they do nothing."""
         self._calls: Counter[nn.Module] = Counter()
         steps: dict[nn.Module, dict[int, int]] = defaultdict(dict)
         for index, row in enumerate(rows):
@@ -65,8 +67,10 @@ class ForwardHooks:
         self._handles.clear()
 
     def finish(self) -> None:
-        """The step's passes are over: whatever comes now is not measured."""
+        """The step's passes are over: whatever comes now is not measured. Raises here what a hook could not raise in a pass."""
         self.remove()
+        if self._error is not None:
+            raise self._error
         self._seen.reduce()
 
     def start_over_at_next_forward(self) -> None:
@@ -75,10 +79,13 @@ class ForwardHooks:
 
     def _timed(self, hook: Callable[..., None]) -> Callable[..., None]:
         def timed(*args: Any) -> None:
-            if torch.compiler.is_compiling():
+            if self._error is not None or elsewhere():
                 return
             started = time.perf_counter()
-            hook(*args)
+            try:
+                hook(*args)
+            except Exception as error:
+                self._error = error
             self.seconds += time.perf_counter() - started
 
         return Hook(timed)

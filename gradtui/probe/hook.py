@@ -10,9 +10,18 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+import torch
+
+
+def elsewhere() -> bool:
+    """Whether a pass is no training's: it is being compiled or traced, or is inside a transform (`torch.func`), whose tensors mean
+    nothing outside of it."""
+    transformed = torch._C._functorch.peek_interpreter_stack() is not None
+    return transformed or torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+
 
 class Hook:
-    """Calls `act` with whatever it is given."""
+    """Calls `act` with whatever it is given. `act` must not raise: it runs in the middle of somebody's forward or backward pass."""
 
     def __init__(self, act: Callable[..., None]) -> None:
         self._act = act

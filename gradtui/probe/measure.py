@@ -91,6 +91,8 @@ class Probe:
         """Find the rows in the forward pass made inside. Extremes taken so far are kept; a frame that was armed is given up."""
         with traced(self._eager_modules()) as trace:
             yield
+        if trace.error is not None:
+            raise trace.error
         self.disarm()
         self._find_rows(trace)
         older, self._norms = self._norms, GradientNorms(self._rows)

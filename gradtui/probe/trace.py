@@ -7,16 +7,15 @@ so what it returns is not taken for the layer's own output.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from gradtui.probe.hook import Hook
+from gradtui.probe.hook import Hook, elsewhere
 
 Key = tuple[int, int]
 
@@ -47,18 +46,30 @@ class Trace:
     _open: list[Call] = field(default_factory=list)
     _known: dict[int, tuple[weakref.ref[Tensor], int]] = field(default_factory=dict)
     _events: int = 0
+    error: Exception | None = None
+    """What a hook could not raise in the middle of a forward pass; from then on nothing is traced."""
 
     def enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        if torch.compiler.is_compiling():
+        self._try(self._enter, module, args, kwargs)
+
+    def leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        self._try(self._leave, module, output)
+
+    def _try(self, act: Callable[..., None], *args: Any) -> None:
+        if self.error is not None or elsewhere():
             return
+        try:
+            act(*args)
+        except Exception as error:
+            self.error = error
+
+    def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         inputs = [self._key(tensor) for tensor in tensors((args, kwargs))]
         call = Call(module, self._open[-1] if self._open else None, self._next_event(), inputs)
         self.calls.append(call)
         self._open.append(call)
 
-    def leave(self, module: nn.Module, args: Any, output: Any) -> None:
-        if torch.compiler.is_compiling():
-            return
+    def _leave(self, module: nn.Module, output: Any) -> None:
         # A model may catch an exception that one of its modules raised: such a call is never left.
         while self._open and self._open[-1].module is not module:
             self._open.pop()

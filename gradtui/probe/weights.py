@@ -85,13 +85,13 @@ class Weights:
     def _plan(self, weights: Sequence[Tensor | None]) -> None:
         """What goes together; the same as long as the weights keep their shapes and what is frozen."""
         kinds: list[object] = [
-            None if weight is None else (weight.requires_grad, weight.shape, weight.dtype, weight.device, weight.layout)
-            for weight in weights
+            None if weight is None else (whole.requires_grad, weight.shape, weight.dtype, weight.device, weight.layout)
+            for weight, whole in zip(weights, self._weights, strict=True)
         ]
         if kinds == self._kinds:
             return
         self._kinds = kinds
-        trained = [weight is not None and weight.requires_grad for weight in weights]
+        trained = [whole.requires_grad for whole in self._weights]  # a shard, taken where no gradients are recorded, does not say
         size = sum(
             weight.numel() * weight.element_size() for weight, moves in zip(weights, trained, strict=True) if weight is not None and moves
         )
@@ -139,8 +139,13 @@ def _changes(weights: Sequence[Tensor | None], copies: Sequence[Tensor], batch: 
 
 
 def _weights(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
-    known = [parameter for parameter in parameters if not is_lazy(parameter)]
+    known = [parameter for parameter in parameters if not is_lazy(parameter) and _has_norm(parameter)]
     return [parameter for parameter in known if parameter.ndim >= 2] or known
+
+
+def _has_norm(parameter: nn.Parameter) -> bool:
+    """A frozen base may be kept in whole numbers (quantised), or nowhere at all."""
+    return (parameter.is_floating_point() or parameter.is_complex()) and parameter.device.type != "meta"
 
 
 def _known(places: Sequence[int], numbers: Sequence[float]) -> list[tuple[int, float]]:

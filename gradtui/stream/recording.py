@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from gradtui.stream.events import End, Event, decode
+from gradtui.stream.events import End, Event, Log, decode
 from gradtui.stream.lines import UNREADABLE, Lines
 from gradtui.stream.run_directory import RunDirectory
 
@@ -78,7 +78,8 @@ def event_on(line: bytes) -> Event | None:
 
 
 def over(run: RunDirectory) -> bool:
-    """Whether a run's last event is its end. Raises OSError when the recording cannot be read."""
+    """Whether nothing but logs follows the run's end. Raises OSError when the recording cannot be read."""
     with Recording(run.events) as recording:
         tail = recording.read(max(0, recording.size - TAIL), recording.size)
-    return isinstance(event_on(tail[: tail.rfind(b"\n") + 1].rstrip(b"\n").rpartition(b"\n")[2]), End)
+    events = (event_on(line) for line in reversed(tail[: tail.rfind(b"\n") + 1].splitlines()))
+    return isinstance(next((event for event in events if not isinstance(event, Log)), None), End)

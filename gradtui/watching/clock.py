@@ -9,6 +9,8 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -55,6 +57,8 @@ class Clock:
         """Places of the rows that its optimizer updates: the others' gradients are no part of what it gets, and nothing zeroes them."""
         self.scaler: torch.amp.GradScaler | None = None
         self._watcher = watcher
+        self._thread = get_ident()
+        """Which one trains: what others clip is theirs, and their gradients come and go while one looks at them."""
         self._resting = False
         """Whether nothing is wanted of the next step: it is counted, and nothing of it is looked at."""
         self._steps = self._norms_due = 0
@@ -72,7 +76,10 @@ class Clock:
         self._lr: float | None = None
         self._loss: Tensor | None = None
         """What a closure returned."""
-        self._local: list[Tensor] = []
+        self._local: dict[int, Tensor] = {}
+        """This rank's gradients' norms before they were averaged, by parameter."""
+        self._accumulated = False
+        """Whether several backward passes made the step: the norm of their sum is not to be had from theirs."""
         self._local_handles: list[Any] = []
         self._handles = [
             optimizer.register_step_pre_hook(self._before),
@@ -101,22 +108,31 @@ class Clock:
         self.probe.arm(forward)
         if local:
             own = [parameter for parameter in self.probe.parameters if parameter.requires_grad and not hasattr(parameter, "to_local")]
-            self._local_handles = [parameter.register_hook(self._on_local_gradient) for parameter in own]  # type: ignore[no-untyped-call]
+            hooks = ((parameter, partial(self._on_local_gradient, place)) for place, parameter in enumerate(own))
+            self._local_handles = [parameter.register_hook(hook) for parameter, hook in hooks]  # type: ignore[no-untyped-call]
+
+    def wake(self) -> None:
+        """Have its next step looked at."""
+        self._wakes_at = 0
 
     def disarm(self) -> None:
         self.armed = False
         self.probe.disarm()
         for handle in self._local_handles:
             handle.remove()
-        self._local_handles, self._local = [], []
+        self._local_handles, self._local, self._accumulated = [], {}, False
 
-    def _on_local_gradient(self, gradient: Tensor) -> None:
+    def _on_local_gradient(self, place: int, gradient: Tensor) -> None:
         if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            self._local.append(reduce.norm(gradient))
+            self._accumulated |= place in self._local
+            self._local[place] = reduce.norm(gradient)
 
     # -- the optimizer's hooks --------------------------------------------------------------------------------------
 
     def _before(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        if torch.compiler.is_compiling():
+            return None
+        self._thread = get_ident()
         if self._resting:
             return None
         closure = kwargs.get("closure") or next(iter(args[1:]), None)
@@ -144,6 +160,8 @@ class Clock:
         return watched
 
     def _after(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if torch.compiler.is_compiling():
+            return
         if not self._resting:
             self._watcher.guard(self._finish)
         elif self._steps + 1 < self._wakes_at:
@@ -154,7 +172,7 @@ class Clock:
     # -- what other parts of the loop do ----------------------------------------------------------------------------
 
     def clipping(self, gradients: Sequence[Tensor]) -> None:
-        if not self._resting:
+        if not self._resting and self._thread == get_ident():
             self._watcher.guard(self._before_clipping, gradients)
 
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
@@ -170,16 +188,25 @@ class Clock:
     # -- a step -----------------------------------------------------------------------------------------------------
 
     def _before_clipping(self, gradients: Sequence[Tensor]) -> None:
-        first = next(iter(gradients), None)
-        parameter = next((parameter for parameter in self.probe.parameters if parameter.grad is first), None)
-        if first is None or parameter is None:
+        found = self._one_of(gradients)
+        if found is None:
             return
+        parameter, first = found
         if not self._only_clipped_since():
             self._forget_measurement()
             self._take_norms()
             self._clipped = parameter, weakref.ref(first), first._version
         elif self._clipped is not None and self._clipped[0] is parameter:
             self._clipped = parameter, weakref.ref(first), first._version
+
+    def _one_of(self, gradients: Sequence[Tensor]) -> tuple[nn.Parameter, Tensor] | None:
+        """One of its parameters, and its gradient, that are among these: whose the first gradient is, or else its own first parameter."""
+        own = [(parameter, gradient) for parameter in self.probe.parameters if (gradient := parameter.grad) is not None]
+        first = next(iter(gradients), None)
+        for parameter, gradient in own:
+            if gradient is first:
+                return parameter, gradient
+        return next((pair for pair in own[:1] if any(gradient is pair[1] for gradient in gradients)), None)
 
     def _only_clipped_since(self) -> bool:
         """Whether the gradients that were measured before clipping are still this step's."""
@@ -235,8 +262,8 @@ class Clock:
                 further["grad_scale"] = scaling.scale
         if self._skipped_on_device is not None:
             further["skipped"] = self._skipped_on_device
-        if self._local:
-            further["local_norm"] = torch.stack(self._local).square().sum().sqrt()
+        if self._local and not self._accumulated:
+            further["local_norm"] = torch.stack(list(self._local.values())).square().sum().sqrt()
         if self._loss is not None:
             further["loss"] = self._loss
         lr = self.optimizer.param_groups[0].get("lr") if self.optimizer.param_groups else None

@@ -93,11 +93,12 @@ class Control:
             nn.utils.clip_grad_norm_([parameter for group in optimizer.param_groups for parameter in group["params"]], threshold)
 
     def scale_lr(self, optimizer: Optimizer) -> None:
-        """A step begins."""
+        """A step begins. (One that was left by an exception gave nothing back.)"""
+        self.restore_lr()
         if (scale := float(self.settings["lr_scale"])) != 1:
-            self._lr = [(group, group["lr"]) for group in optimizer.param_groups]
-            for group in optimizer.param_groups:
-                group["lr"] = group["lr"] * scale
+            self._lr = [(group, group["lr"]) for group in optimizer.param_groups if group.get("lr") is not None]
+            for group, lr in self._lr:
+                group["lr"] = lr * scale  # type: ignore[operator]
 
     def restore_lr(self) -> None:
         """The loop gets back the learning rate that it had set."""
@@ -179,6 +180,10 @@ class Control:
         return number
 
     def _freeze(self, layer: str) -> None:
+        chosen, frozen = set(self._layers.get(layer, [])), set(self._frozen)
+        trained = {parameter for own in self._layers.values() for parameter in own if parameter.requires_grad} | frozen
+        if trained and trained <= chosen:
+            raise ValueError(f"freeze: {layer} is all that is trained; without it there is no gradient")
         self._thaw()
         self._frozen = [parameter for parameter in self._layers.get(layer, []) if parameter.requires_grad]
         for parameter in self._frozen:
@@ -198,5 +203,9 @@ class Control:
     def _save(self, step: int) -> str:
         path: Path = self._directory / f"checkpoint-{step}.pt"
         models = [model.state_dict() for model in self._models]
-        torch.save({"step": step, "models": models, "optimizers": [one.state_dict() for one in self._optimizers]}, path)
+        try:
+            torch.save({"step": step, "models": models, "optimizers": [one.state_dict() for one in self._optimizers]}, path)
+        except Exception as error:  # a full disk, or what cannot be pickled: torch and the state raise what they like
+            path.unlink(missing_ok=True)
+            raise ValueError(f"the checkpoint cannot be saved: {error}") from None
         return f"saved in {path}"

@@ -81,7 +81,8 @@ def finish(draft: Draft, found: Share, clocks: Sequence[Clock]) -> Frame:
     metrics = dict(draft.metrics)
     if len(clocks) > 1:
         metrics |= {f"{clock.label} gradient": total for clock, total in zip(clocks, totals, strict=True) if total is not None}
-    total, clipped = next((pair for pair in zip(totals, found.clipped, strict=True) if pair[0] is not None), (None, None))
+    pairs = [(total, clipped) for total, clipped in zip(totals, found.clipped, strict=True) if total is not None]
+    total, clipped = _whole(pairs) if _one_network(clocks) else next(iter(pairs), (None, None))
     return Frame(
         step=draft.step,
         time=draft.time,
@@ -93,6 +94,19 @@ def finish(draft: Draft, found: Share, clocks: Sequence[Clock]) -> Frame:
         clipped_norm=total if clipped is None else clipped,
         **found.fields,
     )
+
+
+def _one_network(clocks: Sequence[Clock]) -> bool:
+    """Whether all clocks' gradients are of one network, whose whole gradient they are; of several the first is told."""
+    return len({layer.group for clock in clocks for layer in clock.probe.layers}) <= 1
+
+
+def _whole(pairs: Sequence[tuple[float, float | None]]) -> tuple[float | None, float | None]:
+    """The total norms of the parts of one gradient, before and after clipping, as those of all of it."""
+    if not pairs:
+        return None, None
+    clipped = [total if after is None else after for total, after in pairs]
+    return math.hypot(*(total for total, _ in pairs)), None if all(after is None for _, after in pairs) else math.hypot(*clipped)
 
 
 def _read(part: Part) -> tuple[dict[str, Numbers], dict[str, float]]:

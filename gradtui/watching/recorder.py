@@ -65,7 +65,7 @@ class Recorder:
             if value.numel() == 1:
                 return value.detach()
             found = f"a tensor of shape {list(value.shape)}"
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             found = f"{value!r}"[:80]
         if name not in self._refused:
             self._refused.add(name)

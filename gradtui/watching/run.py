@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 from types import TracebackType
 
@@ -57,6 +57,7 @@ class Run:
         self._started = self._frame_at = meter.now()
         self._frame_step = -1
         self._logged_at = -2
+        self._loss_logged = False
         self._subject = Subject(dict(models), list(optimizers))
         self._hello: Hello | None = None
         self._attempt = 0
@@ -64,6 +65,8 @@ class Run:
         self._discovering_again = False
         self._in_step: set[Clock] = set()
         self._armed_at: int | None = None
+        self._late: dict[Clock, bool] = {}
+        """Clocks that have still to make the step before the frame's: they are armed after it. And whether for their forward passes."""
         self._share = 0.0
         self._error_before = lifetime.last_error()
         self._ranks = together
@@ -155,8 +158,10 @@ class Run:
         if clock in self._in_step:
             self.step += 1
             self._in_step.clear()
+            self._arm_late(set(self._late))  # those that made no step in the last one
         self._in_step.add(clock)
         clock.last_step = self.step
+        self._arm_late({clock} & self._late.keys())
 
     def _wants_frame(self, now: float) -> bool:
         """Whether the next step is a frame's."""
@@ -226,6 +231,7 @@ class Run:
         for clock in self._clocks:
             seams.listen(clock)
         self._in_step.clear()
+        self._late.clear()
         self.step += 1
         self._hello, self._armed_at = None, None
         self._attempt += 1
@@ -234,6 +240,7 @@ class Run:
     def _discover_again(self) -> None:
         """Activations were exchanged: the same rows, with other modules between them, are found in the next forward passes. A frame
         that was to be made of those is given up."""
+        self._late.clear()
         for clock in self._clocks:
             clock.disarm()
             clock.part = None
@@ -251,8 +258,19 @@ class Run:
         self._armed_at = step
         self._schedule.began(step)
         for clock in self._clocks:
-            clock.arm(forward, local=forward and self._ranks is not None)
+            if step == self.step or clock in self._in_step:
+                self._arm_clock(clock, forward)
+            else:
+                self._late[clock] = forward
+                clock.wake()
         self.meter.spend(started)
+
+    def _arm_clock(self, clock: Clock, forward: bool) -> None:
+        clock.arm(forward, local=forward and self._ranks is not None)
+
+    def _arm_late(self, clocks: Iterable[Clock]) -> None:
+        for clock in clocks:
+            self._arm_clock(clock, self._late.pop(clock))
 
     def _for_frames(self, act: Callable[..., object], *args: object) -> None:
         """Call `act`: the time that it takes is the frames', not every step's."""
@@ -278,6 +296,7 @@ class Run:
         self._recorder.add(Draft(self.step, round(now - self._started, 4), rate, parts, metrics), self._clocks, self._rows)
         self._frame_at, self._frame_step, self._armed_at = now, self.step, None
         self._error_before = lifetime.last_error()
+        self._late.clear()
         for clock in self._clocks:
             clock.disarm()
             clock.part = None
@@ -286,9 +305,10 @@ class Run:
             self._look_again()
 
     def _log(self, values: Mapping[str, float | Tensor]) -> None:
-        if self._recorder.logs_before_step is None:
-            # A loop that logs before its first step does so before every step.
+        if self._recorder.logs_before_step is None or ("loss" in values and not self._loss_logged):
+            # A loop that logs before its first step does so before every step; an evaluation before it, without a loss, tells nothing.
             self._recorder.logs_before_step = self._hello is None
+        self._loss_logged |= "loss" in values
         if self._recorder.pending:
             self._for_frames(self._recorder.log, values, self.step)
         else:
@@ -310,24 +330,27 @@ class Run:
     def _close(self, end: End) -> None:
         if self._hello is None:
             self._begin()
+        crashed = end.reason == "crashed"
         try:
-            self._recorder.wait_for_other_ranks()
+            if not crashed:  # whoever started the ranks may be about to end this one, too
+                self._recorder.wait_for_other_ranks()
             self._recorder.write(wait=True)
             end = replace(end, logged=self._recorder.take_last_values())
         except Exception:  # a device that has failed gives no numbers any more, and the loop's error is the one to tell
-            if end.reason != "crashed":
+            if not crashed:
                 raise
         self._leave()
-        if end.reason == "crashed":
-            self._recorder.tell_who_is_gone()
         self._recorder.record(end)
+        if crashed:
+            self._recorder.tell_who_is_gone()
         self._recorder.close()
         self._recorder.say_goodbye()
 
     def _leave(self) -> None:
         self.active = False
         lifetime.ended(self)
-        self._discovery.close()
+        with suppress(Exception):  # that the rows could not be found matters no more
+            self._discovery.close()
         if self._control is not None:
             self._control.release()
         for clock in self._clocks:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from torch import Tensor, nn
 
-from gradtui.stream.events import End, Event, Frame, Hello, Numbers
+from gradtui.stream.events import End, Event, Frame, Hello, Log, Numbers
 from gradtui.stream.follower import read_all
 
 
@@ -24,7 +24,8 @@ class Recording:
 
     @property
     def end(self) -> End:
-        event = self.events[-1]
+        """After it only logs may come."""
+        event = [event for event in self.events if not isinstance(event, Log)][-1]
         assert isinstance(event, End)
         return event
 

@@ -259,3 +259,47 @@ def test_what_cannot_be_done_is_answered_with_the_reason(tmp_path: Path, sent: d
     loop.run.close()
     assert reason in loop.answers()[0].reason
     assert "cannot be told to stop" in loop.answers()[1].reason
+
+
+def test_all_that_is_trained_cannot_be_frozen(tmp_path: Path) -> None:
+    """A backward pass without anything to give a gradient to ends a loop."""
+    loop = Loop(tmp_path)
+    for parameter in list(loop.model.parameters())[2:]:
+        parameter.requires_grad_(False)
+    loop.step()
+    loop.set(freeze="0")
+    loop.step()
+    loop.step()
+    loop.run.close()
+    assert "is all that is trained" in loop.answers()[0].reason
+
+
+def test_a_checkpoint_that_cannot_be_written_is_answered_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(state: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("no space left")
+
+    monkeypatch.setattr(torch, "save", full)
+    loop = Loop(tmp_path)
+    loop.set(checkpoint="save")
+    loop.step()
+    loop.step()
+    assert loop.run.active
+    loop.run.close()
+    assert "no space left" in loop.answers()[0].reason
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_a_step_that_raises_does_not_scale_the_learning_rate_twice(tmp_path: Path) -> None:
+    loop = Loop(tmp_path)
+    loop.set(lr_scale=0.5)
+    loop.step()
+
+    def broken() -> float:
+        raise ArithmeticError
+
+    for _ in range(3):
+        with pytest.raises(ArithmeticError):
+            loop.optimizer.step(broken)
+    loop.run.close()
+    assert loop.optimizer.param_groups[0]["lr"] == 0.1 * 0.5

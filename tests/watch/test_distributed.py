@@ -54,6 +54,7 @@ def test_one_recording_of_the_whole_models_gradients(tmp_path: Path, how: str) -
         before, total = gradient_norms(model, LINEARS), norm(*(parameter.grad for parameter in model.parameters()))
         largest = max(float(parameter.grad.abs().max()) for parameter in model[2].parameters() if parameter.grad is not None)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.01)
+        weight = next(model[2].parameters()).detach().clone()
         optimizer.step()
         for layer in LINEARS:
             assert recording.at(step, "grad_norm", layer) == pytest.approx(before[layer], rel=1e-5)
@@ -64,12 +65,14 @@ def test_one_recording_of_the_whole_models_gradients(tmp_path: Path, how: str) -
         assert frame.loss == pytest.approx(loss.item(), rel=1e-5)
         if step:
             assert recording.at(step, "delta_rms", "4") == pytest.approx(float(output.grad.square().mean().sqrt()), rel=1e-5)
+            ratio = recording.at(step, "update_ratio", "2")
+            assert ratio is not None
+            assert ratio == pytest.approx(float((next(model[2].parameters()).detach() - weight).norm() / weight.norm()), rel=1e-3)
         if step and how == "ddp":
             assert frame.metrics["rank_of_max"] == local.index(max(local))
             assert frame.metrics["rank_norm_min"] == pytest.approx(min(local), rel=1e-5)
             assert frame.metrics["rank_norm_max"] == pytest.approx(max(local), rel=1e-5)
-    weight = float(next(model[2].parameters()).detach().norm())
-    assert recording.at(STEPS - 1, "weight_norm", "2") == pytest.approx(weight, rel=1e-3)
+    assert recording.at(STEPS - 1, "weight_norm", "2") == pytest.approx(float(weight.norm()), rel=1e-5)
 
 
 def test_frames_by_the_clock_are_of_the_same_step_on_all_ranks(tmp_path: Path) -> None:
@@ -90,6 +93,7 @@ def test_a_killed_rank_that_takes_the_others_along_is_named_with_its_last_step(t
     assert [event.text for event in recording.events if isinstance(event, Log)] == [
         "gradtui: rank 1 has not been heard of since step 1: it did not end as this rank did"
     ]
+    assert isinstance(recording.events[-1], Log), "the end is written at once: whoever started the ranks may end this one as well"
 
 
 def test_a_killed_rank_that_nobody_waits_for_is_named_with_the_first_step_that_it_missed(tmp_path: Path) -> None:

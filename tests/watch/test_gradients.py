@@ -309,3 +309,52 @@ def test_of_modules_that_join_and_thaw_while_it_trains(tmp_path: Path) -> None:
     for layer, value in expected.items():
         assert recording.at(5, "grad_norm", layer) == close_to(value)
     assert recording.at(5, "delta_rms", "3") is not None
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_of_one_model_under_two_optimizers_are_all_of_the_frames_step(tmp_path: Path, every: int) -> None:
+    """And so are their deltas, their total and its clipping. Catches the second one armed in the middle of the step before."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 3))
+    optimizers = [torch.optim.SGD(model[:3].parameters(), 0.1), torch.optim.AdamW(model[4].parameters(), 0.01)]
+    expected, totals = [], []
+    with gradtui.watch(model, optimizers, run_dir=tmp_path, every=every):
+        for _ in range(10):
+            model.zero_grad()
+            model(torch.randn(16, 6)).square().mean().backward()
+            expected.append(gradient_norms(model, ("0", "2", "4")))
+            totals.append(norm(*(parameter.grad for parameter in model.parameters())))
+            nn.utils.clip_grad_norm_(model.parameters(), 0.01)
+            for optimizer in optimizers:
+                optimizer.step()
+    recording = Recording(tmp_path)
+    assert [frame.step for frame in recording.frames] == list(range(0, 10, every))
+    for frame in recording.frames:
+        for layer, value in expected[frame.step].items():
+            assert recording.at(frame.step, "grad_norm", layer) == close_to(value)
+        assert frame.total_norm == close_to(totals[frame.step])
+        assert frame.clipped_norm == pytest.approx(0.01, rel=1e-3)
+        assert not frame.step or None not in frame.delta_rms
+
+
+def test_of_a_gan_are_both_of_the_frames_step_when_not_every_step_has_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    networks = {"critic": nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1)), "generator": nn.Sequential(nn.Linear(3, 2))}
+    critic, generator = networks.values()
+    optimizers = [torch.optim.SGD(network.parameters(), 0.1) for network in networks.values()]
+    expected: list[dict[str, float]] = []
+    with gradtui.watch(networks, optimizers, run_dir=tmp_path, every=3):
+        for _ in range(10):
+            optimizers[0].zero_grad()
+            (critic(generator(torch.randn(16, 3)).detach()).mean() - critic(torch.randn(16, 2)).mean()).backward()
+            found = gradient_norms(critic, ("0",))
+            optimizers[0].step()
+            optimizers[1].zero_grad()
+            (-critic(generator(torch.randn(16, 3))).mean()).backward()
+            expected.append({"critic": found["0"], "generator": gradient_norms(generator, ("0",))["0"]})
+            optimizers[1].step()
+    recording = Recording(tmp_path)
+    assert [frame.step for frame in recording.frames] == [0, 3, 6, 9]
+    for frame in recording.frames:
+        for group, value in expected[frame.step].items():
+            assert recording.at(frame.step, "grad_norm", "0", group) == close_to(value)

@@ -27,6 +27,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -146,3 +148,112 @@ def test_thousands_of_parameters_are_rows_by_module(tmp_path: Path) -> None:
     recording = Recording(tmp_path)
     assert len(recording.hellos[0].layers) == 1500
     assert recording.at(1, "grad_norm", "1499") is not None
+
+
+def test_inside_a_transform_nothing_is_measured_and_outside_everything(tmp_path: Path) -> None:
+    """What `torch.func` passes through the modules means nothing outside of it: kept, it broke the loop's backward pass."""
+    torch.manual_seed(0)
+    model = nn.Sequential(*[module for _ in range(24) for module in (nn.Linear(8, 8), nn.Tanh())])
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1) as run:
+        for _ in range(3):
+            optimizer.zero_grad()
+            x = torch.randn(16, 8)
+            slopes = torch.func.vmap(torch.func.jacrev(model))(x)
+            (model(x).square().mean() + slopes.square().mean()).backward()
+            value = gradient_norms(model, ("0",))["0"]
+            optimizer.step()
+        assert run.active
+    recording = Recording(tmp_path)
+    assert [frame.step for frame in recording.frames] == [0, 1, 2]
+    assert recording.at(2, "grad_norm", "0") == close_to(value)
+    assert None not in recording.frames[2].delta_rms
+
+
+def test_what_goes_wrong_in_a_hook_ends_the_watching_and_not_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> None:
+        raise RuntimeError("in a hook")
+
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    run = gradtui.watch(model, optimizer, run_dir=tmp_path, every=1)
+
+    def train() -> None:
+        for _ in range(2):
+            optimizer.zero_grad()
+            model(torch.randn(4, 4)).square().mean().backward()
+            optimizer.step()
+
+    train()
+    monkeypatch.setattr("gradtui.probe.seen.Seen.add", broken)
+    with pytest.warns(UserWarning, match="in a hook"):
+        train()
+    assert not run.active
+    assert "in a hook" in Recording(tmp_path).end.error
+
+
+def test_a_frozen_base_in_whole_numbers_has_no_norm_and_the_rest_is_watched(tmp_path: Path) -> None:
+    class Quantised(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.base = nn.Parameter(torch.ones(4, 4, dtype=torch.int8), requires_grad=False)
+            self.adapter = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = x @ self.base.to(x.dtype) + self.adapter(x)
+            return out
+
+    model = nn.Sequential(Quantised())
+    optimizer = torch.optim.SGD(model[0].adapter.parameters(), 0.01)  # type: ignore[union-attr]
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
+        for _ in range(2):
+            optimizer.zero_grad()
+            model(torch.randn(4, 4)).square().mean().backward()
+            optimizer.step()
+    recording = Recording(tmp_path)
+    assert [frame.step for frame in recording.frames] == [0, 1]
+    assert recording.at(1, "update_ratio", "0.adapter") is not None
+
+
+_THREADS = """
+import sys, threading, torch, gradtui
+from torch import nn
+torch.set_num_threads(1)
+def train(k):
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with gradtui.watch(model, optimizer, run_dir=f"{sys.argv[1]}/{k}", every=1):
+        for _ in range(300):
+            optimizer.zero_grad()
+            model(torch.randn(16, 6)).square().mean().backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            optimizer.step()
+threads = [threading.Thread(target=train, args=(k,)) for k in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_several_loops_in_threads_do_not_look_at_each_others_gradients(tmp_path: Path) -> None:
+    """Reading `.grad` while another thread's backward pass replaces it crashed the process."""
+    assert subprocess.run([sys.executable, "-c", _THREADS, str(tmp_path)], check=False).returncode == 0
+    for k in range(4):
+        recording = Recording(tmp_path / str(k))
+        assert len(recording.frames) == 300
+        assert all(frame.clipped_norm == pytest.approx(min(0.1, frame.total_norm or 0.0), rel=1e-3) for frame in recording.frames)
+
+
+def test_what_is_logged_before_the_loop_moves_no_loss_to_another_step(tmp_path: Path) -> None:
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    losses = []
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1) as run:
+        run.log(val_loss=3.0)
+        for _ in range(5):
+            optimizer.zero_grad()
+            loss = model(torch.randn(4, 4)).square().mean()
+            loss.backward()
+            optimizer.step()
+            run.log(loss=loss)
+            losses.append(loss.item())
+    assert [frame.loss for frame in Recording(tmp_path).frames][1:] == [pytest.approx(loss) for loss in losses[1:]]
