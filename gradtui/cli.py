@@ -248,6 +248,15 @@ def runs(json: bool) -> None:
 
 
 @cli.command()
+@click.argument("run", shell_complete=types.runs)
+def stop(run: str) -> int:
+    """End RUN, a training of the lab that was left running. Its recording stays."""
+    from gradtui import cli_stop
+
+    return cli_stop.run(run)
+
+
+@cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Shell completion: eval "$(gradtui completion bash)"."""

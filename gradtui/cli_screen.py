@@ -66,7 +66,7 @@ class Trainings:
         _, trainer = self._started[run.path]
         crashed = trainer.returncode not in (None, 0)
         if detach and trainer.detach():
-            click.echo(f"it goes on; come back to it with: gradtui attach {run.name}", err=True)
+            click.echo(f"it goes on; come back to it with: gradtui attach {run.name}; end it with: gradtui stop {run.name}", err=True)
         else:
             trainer.stop()
             click.echo(f"recorded in {run.path}", err=True)

@@ -18,7 +18,7 @@ from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Warning
 from gradtui.exits import BROKEN_PIPE, CRASHED, USAGE, Interrupted, complain, interruptible
 from gradtui.lab.spec import Spec
-from gradtui.stream.events import Event, Frame, encode
+from gradtui.stream.events import Applied, Event, Frame, encode
 from gradtui.stream.follower import Follower
 from gradtui.stream.liveness import gone
 from gradtui.stream.run_directory import RunDirectory
@@ -134,7 +134,7 @@ class JsonLines:
 
 
 class Text:
-    """A line a second, a sentence for each warning, a summary; a progress bar if standard error is a terminal."""
+    """A line a second, one for each change and each warning, a summary; a progress bar if standard error is a terminal."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -143,6 +143,8 @@ class Text:
         self._bar = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def event(self, event: Event, edges: Sequence[Warning], state: RunState) -> None:
+        if isinstance(event, Applied):
+            self._print(summary.change(event))
         for edge in edges:
             self._print(summary.edge(edge))
 
@@ -216,7 +218,8 @@ def _print_to(run: RunDirectory, printer: Printer, over: Callable[[RunState], bo
         code = _follow(watch, over)
     if code == 0 and (_crashed(watch.state) if watch.state.end else _gone(watch.state)):
         code = CRASHED
-        complain(f"{run.name}: {_cause(watch.state, None)}; its output is in {run.trainer_log}")
+        where = f"; its output is in {run.trainer_log}" if run.trainer_log.exists() else ""
+        complain(f"{run.name}: {_cause(watch.state, None)}{where}")
     return _finish(watch, printer, code)
 
 

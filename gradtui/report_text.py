@@ -24,7 +24,7 @@ def text(report: Report) -> str:
         blocks.append(block("could not be judged", said))
     later = [spell for spell in report.spells if spell is not report.first]
     if later:
-        blocks.append(block("then" if report.first else "warnings", [spell_line(spell, report) for spell in later]))
+        blocks.append(block("also warned of" if report.first else "warnings", [spell_line(spell, report) for spell in later]))
     if report.trials:
         blocks.append(block("what was tried, and what followed", [trial_line(trial, report) for trial in report.trials]))
     if report.untried:

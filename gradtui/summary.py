@@ -11,9 +11,9 @@ from gradtui.diagnose import profile
 from gradtui.diagnose.at_init import compare, spelled
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Warning
-from gradtui.diagnose.words import full_name, inert, short
+from gradtui.diagnose.words import full_name, inert, setting, short
 from gradtui.plots import charts, number
-from gradtui.stream.events import Frame, Hello
+from gradtui.stream.events import Applied, Frame, Hello
 
 
 def line(state: RunState) -> str:
@@ -34,6 +34,13 @@ def line(state: RunState) -> str:
 def edge(warning: Warning) -> str:
     """A warning that opened, changed or closed, as a sentence."""
     return f"step {warning.step}  {short(warning)}"
+
+
+def change(applied: Applied) -> str:
+    """A setting or a verb that came into force, will at the next restart, or was refused."""
+    what = applied.toggle if applied.value is None else setting(applied.toggle, applied.value)
+    said = f"refused: {applied.reason}" if applied.reason else applied.note
+    return inert(f"step {applied.step}  {what}{f': {said}' if said else ''}")
 
 
 def whole(state: RunState, first: Frame | None, edges: Sequence[Warning]) -> str:

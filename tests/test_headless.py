@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gradtui import headless, plots
+from gradtui import headless, plots, summary
 from gradtui.headless import JsonLines, Reader, Text, Watch
 from gradtui.stream.events import Applied, End, Event, Frame, Hello, Layer, Log, Toggle, decode, encode
 from gradtui.stream.run_directory import RunDirectory
@@ -285,3 +285,16 @@ def test_it_says_that_it_waits_for_a_run_that_has_not_begun(run: RunDirectory, c
     assert captured.error == f"gradtui: {run.name}: nothing is recorded yet; waiting for its trainer to begin\n"
     headless.attach(run, JsonLines())
     assert captured.error.count("\n") == 1
+
+
+def test_changes_are_told_in_the_text_those_that_wait_and_those_refused_as_well() -> None:
+    assert summary.change(Applied(id="a", step=40, toggle="batch_norm", value="on")) == "step 40  batch_norm=on"
+    waits = Applied(id="a", step=40, toggle="depth", value=4, note="in force at the next restart")
+    assert summary.change(waits) == "step 40  depth=4: in force at the next restart"
+    assert summary.change(Applied(id="a", step=0, toggle="lr", value=-1.0, reason="no\x1b[1m")) == r"step 0  lr=-1: refused: no\x1b[1m"
+
+
+def test_a_change_is_printed_in_its_place(run: RunDirectory, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    write(run, hello(), frame(0), Applied(id="a", step=10, toggle="batch_norm", value="on"), frame(10))
+    headless.replay(run, Text())
+    assert b"step 10  batch_norm=on\n" in capfdbinary.readouterr().out

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gradtui.stream import commands
-from gradtui.stream.events import End, Frame, Hello
+from gradtui.stream.events import End, Frame, Hello, encode
 from tests.command import COMMAND, environment, gradtui
 from tests.processes import recording, trainers, wait_for
 from tests.stream.test_events import strict
@@ -166,3 +168,21 @@ def test_a_detached_run_goes_on_and_is_attached_to_with_everything_since_its_sta
     commands.send(run / "commands.jsonl", do="stop")
     wait_for(lambda: not trainers(run))
     assert gradtui(tmp_path, "attach", run, "--headless", "--json").returncode == 0
+
+
+def test_a_detached_run_is_stopped_by_its_name_and_nothing_else_is(tmp_path: Path, run: Path) -> None:
+    assert gradtui(tmp_path, "run", "deep-sigmoid", "--detach", "--device", "cpu", "--steps", "1000000", "--run-dir", run).returncode == 0
+    stopped = gradtui(tmp_path, "stop", run)
+    assert (stopped.returncode, stopped.stdout) == (0, "")
+    assert "run: stopped" in stopped.stderr
+    wait_for(lambda: not trainers(run), "the trainer's end")
+    again = gradtui(tmp_path, "stop", run)
+    assert (again.returncode, again.stderr) == (2, "gradtui: run: there is nothing to stop, its state is stopped\n")
+    own = tmp_path / "own"
+    own.mkdir()
+    hello = msgspec.structs.replace(recording(run)[0], scenario={"watched": True}, pid=os.getpid(), born=None)
+    (own / "events.jsonl").write_bytes(encode(hello))
+    refused = gradtui(tmp_path, "stop", own)
+    assert refused.returncode == 2
+    assert "no viewer stops" in refused.stderr
+    assert not (own / "commands.jsonl").exists()

@@ -110,6 +110,11 @@ class Tracker:
         self._cleared = Streak()
         self._mitigation = Streak()
 
+    def start_over(self) -> None:
+        """The network was changed: what held until now is no reason to warn of what it is from now on. An open warning stays."""
+        for streak in self._streaks:
+            streak.records = 0
+
     def observe(self, reading: Reading, step: int) -> Edge | None:
         """Take one record in; the edge that it causes, if any."""
         self.records += 1

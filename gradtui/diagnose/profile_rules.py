@@ -92,8 +92,9 @@ def _describe_vanishing(signals: Signals, window: ProfileWindow, edge: Edge) -> 
     first, last = _ends(signals, profile)
     low = [index for index, log in zip(profile.indices, profile.logs, strict=True) if log <= profile.logs[-1] + line]
     if edge.state == "closed":
-        brief = f"δ within {abs(middle):.1f} decades"
-        sentence = f"δ at {first} is back within {abs(middle):.1f} decades of {last} (closes at {-over:g})"
+        brief = f"δ within {abs(middle):.1f} decades" if middle <= 0 else f"δ grows {middle:.1f} decades"
+        where = f"back within {abs(middle):.1f} decades of" if middle <= 0 else f"{middle:.1f} decades above"
+        sentence = f"δ at {first} is {where} {last} (closes at {-over:g})"
     elif profile.span is None or profile.span == -math.inf:
         brief = f"δ is exactly 0 at {first} since step {edge.since}"
         sentence = f"δ is exactly 0 at {first}, smaller than its number format can hold, since step {edge.since}: nothing reaches it"
@@ -179,8 +180,9 @@ def _describe_exploding(signals: Signals, window: ProfileWindow, edge: Edge) -> 
     first, last = _ends(signals, profile)
     high = [index for index, log in zip(profile.indices, profile.logs, strict=True) if log >= profile.logs[-1] + EXPLODING_INIT]
     if edge.state == "closed":
-        brief = f"δ grows {middle:.1f} decades"
-        sentence = f"δ at {first} is {middle:.1f} decades above {last} (closes at {EXPLODING_OVER:g})"
+        brief = f"δ {'grows' if middle >= 0 else 'falls'} {abs(middle):.1f} decades"
+        where = "above" if middle >= 0 else "below"
+        sentence = f"δ at {first} is {abs(middle):.1f} decades {where} {last} (closes at {EXPLODING_OVER:g} above)"
     else:
         growth = f"δ grows {profile.span or middle:.1f} decades over {_extent(profile)}"
         brief = f"{growth} since step {edge.since}"

@@ -5,16 +5,17 @@ A remedy is only named where the run offers the toggle, it applies, and it is no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import msgspec
 
 from gradtui.diagnose import remedy_table as table
-from gradtui.diagnose.loss_rules import PLATEAU_OVER
+from gradtui.diagnose.loss_rules import COEFFICIENT, PLATEAU_OVER
 from gradtui.diagnose.profile import TIME
 from gradtui.diagnose.profile_rules import EXPLODING_INIT, falling
 from gradtui.diagnose.remedy_table import FACTORS, Remedy
-from gradtui.diagnose.signals import Signals
+from gradtui.diagnose.signals import Signals, median
 from gradtui.diagnose.unit_rules import DEAD_INFORMATION
 from gradtui.diagnose.warnings import Try
 from gradtui.stream.events import Toggle, Value
@@ -64,6 +65,8 @@ def _remedies(code: str, signals: Signals) -> tuple[Remedy, ...]:
             return _exploding(signals)
         case "dead-units":
             return _dead(signals)
+        case "clipping-too-low":
+            return _low_clipping(signals)
         case "update-too-large" | "divergence":
             return _large_updates(signals)
         case "non-finite":
@@ -86,7 +89,6 @@ def _remedies(code: str, signals: Signals) -> tuple[Remedy, ...]:
 _ALWAYS = {
     "symmetry": table.SYMMETRY,
     "underflow": table.UNDERFLOW,
-    "clipping-too-low": table.LOW_CLIPPING,
     "saturated": table.SATURATED,
 }
 """Where the remedy does not depend on the network."""
@@ -111,6 +113,16 @@ def _dead(signals: Signals) -> tuple[Remedy, ...]:
     if _weights_clipped(signals):
         return table.CLIPPED_WEIGHTS
     return table.KILLED if _killed(signals) else table.DEAD
+
+
+def _low_clipping(signals: Signals) -> tuple[Remedy, ...]:
+    """Ten times the threshold, which is measured; where that would leave too little still, as many powers of ten as it takes."""
+    left = median([coefficient for _, coefficient in signals.curves.clipping]) if signals.curves.clipping else 1.0
+    decades = math.ceil(math.log10(COEFFICIENT / left)) if left > 0 else 1
+    if decades <= 1:
+        return table.LOW_CLIPPING
+    why = f"clipping leaves {left:.2g} of the gradient: with {10**decades:,} times the threshold it leaves {10**decades * left:.2g}"
+    return (*(remedy for remedy in table.LOW_CLIPPING if remedy[0] == "clip"), ("clip_threshold", 10.0**decades, why))
 
 
 def _killed(signals: Signals) -> bool:

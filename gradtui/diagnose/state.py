@@ -16,6 +16,7 @@ from gradtui.diagnose.remedies import tries
 from gradtui.diagnose.rules import RULES
 from gradtui.diagnose.signals import Signals
 from gradtui.diagnose.warnings import Evidence, Warning
+from gradtui.diagnose.words import full_name
 from gradtui.stream.commands import VERBS
 from gradtui.stream.events import Applied, End, Event, Frame, Hello, Log, Value
 
@@ -38,7 +39,7 @@ class RunState:
         self.first: Frame | None = None
         """The first of this attempt."""
         self.ghost: Frame | None = None
-        """The last frame before the last toggle or restart; None: there was none."""
+        """The last frame before the last toggle or restart; None: there was none, or it was of other layers."""
         self.settings: dict[str, Value] = {}
         """The toggles as they stand now."""
         self.paused = False
@@ -77,7 +78,8 @@ class RunState:
         edges = [self._closed_by_restart(warning) for warning in self.open.values()]
         if self.hello is not None:
             self.attempt = max(self.attempt + 1, hello.attempt)
-            self.ghost = self.frame or self.ghost
+            alike = [full_name(layer) for layer in self.hello.layers] == [full_name(layer) for layer in hello.layers]
+            self.ghost = (self.frame or self.ghost) if alike else None
             self.history.restart()
         else:
             self.attempt = hello.attempt
@@ -107,6 +109,8 @@ class RunState:
         self.settings[applied.toggle] = applied.value
         if self._live(applied.toggle) and applied.toggle not in UNFELT:
             self.ghost = self.frame or self.ghost
+            for tracker in self._trackers:
+                tracker.start_over()
             self.history.mark(applied.step, applied.toggle, applied.value)
 
     def _live(self, key: str) -> bool:

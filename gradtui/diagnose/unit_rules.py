@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.signals import Signals, median
@@ -51,14 +52,30 @@ def _describe_dead(signals: Signals, middle: float, edge: Edge) -> Finding:
     if edge.state == "closed":
         brief = f"at most {middle:.0%} of a layer's units are dead"
         return Finding([], Evidence(brief=brief, sentence=brief, numbers=numbers))
-    dead = signals.column(signals.frame.dead)
-    hit = [row for row, share in enumerate(dead) if share is not None and share >= line]
-    brief = f"{middle:.0%} of the units are dead since step {edge.since}"
-    where = f" of {span_of(signals.names(hit))}" if hit else ""
+    shares = {row: share for row, share in enumerate(signals.column(signals.frame.dead)) if share is not None}
+    hit = [row for row, share in shares.items() if share >= line]
+    median_of = "" if hit else ", median of three frames"
+    hit = hit or [max(shares, key=lambda row: shares[row])]
+    least, most = (f"{choose(shares[row] for row in hit):.0%}" for choose in (min, max))
+    found = most if least == most else f"{least} to {most}"
+    brief = f"{found} of a layer's units are dead since step {edge.since}"
     sentence = (
-        f"{middle:.0%} of the units{where} are dead on every example (threshold {line:.0%}), since step {edge.since}: no gradient passes"
+        f"{found} of the units of {_places(signals, hit, list(shares))} are dead on every example"
+        f" (threshold {line:.0%}{median_of}), since step {edge.since}: no gradient passes"
     )
     return Finding(signals.names(hit), Evidence(brief=brief, sentence=sentence, numbers=numbers))
+
+
+def _places(signals: Signals, hit: Sequence[int], measured: Sequence[int]) -> str:
+    """Layers by name; those that follow each other among the measured ones as a range."""
+    ranges: list[list[int]] = []
+    for row in hit:
+        if ranges and measured.index(row) == measured.index(ranges[-1][-1]) + 1:
+            ranges[-1].append(row)
+        else:
+            ranges.append([row])
+    names = [span_of(signals.names(found)) for found in ranges]
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
 def saturated(signals: Signals) -> Reading | None:

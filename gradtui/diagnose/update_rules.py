@@ -92,7 +92,14 @@ def update_too_small(signals: Signals) -> Reading | None:
     line, over = (UPDATE_STUCK, UPDATE_STUCK_OVER) if "plateau" in signals.open else (UPDATE_SMALL, UPDATE_SMALL_OVER)
     learned = signals.curves.learned
     met = signals.frame.step >= SMALL_FROM and smallest <= line and not learned
-    return Reading((met,), smallest >= over or learned, lambda edge: _describe_small(signals, row, smallest, line, edge))
+    cleared = smallest >= over or learned or _left_plateau(signals)
+    return Reading((met,), cleared, lambda edge: _describe_small(signals, row, smallest, line, edge))
+
+
+def _left_plateau(signals: Signals) -> bool:
+    """Whether the updates were too small to leave a plateau, and it has been left."""
+    warned = signals.open.get("update-too-small")
+    return warned is not None and warned.evidence.numbers.get("threshold") == UPDATE_STUCK and "plateau" not in signals.open
 
 
 def _describe_forgotten(signals: Signals, rows: Sequence[int], edge: Edge) -> Finding:

@@ -261,8 +261,10 @@ class LayerBars(Vertical, can_focus=True):
 
     def action_cursor(self, by: int) -> None:
         last = len(self._rows) - 1
+        if last < 0:
+            return
         target = max(0, min(last, self._cursor + by))
-        if target >= 0 and not self._rows[target].members:
+        if not self._rows[target].members:
             target = target + 1 if by > 0 or target == 0 else target - 1
         self._move(max(0, min(last, target)))
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from gradtui.diagnose.state import RunState
-from gradtui.stream.events import Frame
+from gradtui.stream.events import Frame, Toggle, Value
 from tests.diagnose.streams import TOGGLES, applied, edges, frame, hello, layers, started, warnings_of
 
 
@@ -208,3 +208,16 @@ def test_a_threshold_ten_times_as_high_is_the_first_thing_to_try() -> None:
     state.apply(hello(toggles=toggles, settings={"clip": "norm"}))
     warning = warnings_of(state, clipped(0.001, 40), "clipping-too-low")[0]
     assert [(t.toggle, t.value) for t in warning.try_] == [("clip_threshold", 10.0), ("clip", "off")]
+
+
+@pytest.mark.parametrize(
+    ("left", "tried"),
+    [(0.005, [("clip_threshold", 10.0), ("clip", "off")]), (1.5e-5, [("clip", "off"), ("clip_threshold", 1000.0)])],
+)
+def test_a_threshold_is_raised_by_as_much_as_it_takes(left: float, tried: list[tuple[str, Value]]) -> None:
+    """Catches ten times as much where that leaves a thousandth still."""
+    threshold = Toggle(key="clip_threshold", label="threshold", kind="number", value=1.0, minimum=0.0, maximum=1e6)
+    state = RunState()
+    state.apply(hello(settings={"clip": "norm"}, toggles=[*TOGGLES, threshold]))
+    (warning, *_) = warnings_of(state, clipped(left, 40), "clipping-too-low")
+    assert [(fix.toggle, fix.value) for fix in warning.try_] == tried

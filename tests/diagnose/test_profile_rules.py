@@ -251,3 +251,11 @@ def test_no_layers_and_no_toggles() -> None:
     state = started()
     state.apply(hello([], toggles=[]))
     assert edges(state, [frame(5 * i, -9.0) for i in range(10)]) == []
+
+
+def test_a_profile_that_swings_to_the_other_side_is_said_to_be_there() -> None:
+    """Catches |tilt| told as a distance that is left."""
+    fallen = warnings_of(started(), tilted([-2.5] * 6 + [3.0] * 8), "vanishing")
+    assert fallen[-1].evidence.sentence == "δ at hidden.0 is 3.0 decades above hidden.3 (closes at 1)"
+    grown = warnings_of(started(), tilted([2.5] * 6 + [-1.0] * 8), "exploding")
+    assert grown[-1].evidence.sentence == "δ at hidden.0 is 1.0 decades below hidden.3 (closes at 1.5 above)"

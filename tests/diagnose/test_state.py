@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradtui.diagnose.state import LOG_LINE, LOG_LINES, RunState
 from gradtui.stream.events import End, Event, Log, Toggle, decode, encode
-from tests.diagnose.streams import applied, deltas, edges, frame, hello, started
+from tests.diagnose.streams import applied, deltas, edges, frame, hello, layers, started
 
 
 def test_hello_sets_the_toggles_as_they_stand() -> None:
@@ -156,3 +156,21 @@ def test_the_same_events_give_the_same_edges_after_the_wire() -> None:
     live, replayed = RunState(), RunState()
     assert [live.apply(e) for e in events] == [replayed.apply(decode(encode(e))) for e in events]
     assert [w.code for w in live.warnings] == ["vanishing", "non-finite"]
+
+
+def test_what_held_before_a_change_of_the_network_opens_no_warning_after_it() -> None:
+    """Catches a vanishing that opens on the frames before its cure, whose newest profile grows."""
+    cured = [frame(35, 0.5), frame(40, 0.5), frame(45, 0.5)]
+    for toggle, value, opened in (("batch_norm", "on", []), ("pace", 20.0, ["vanishing"])):
+        state = started()
+        edges(state, [frame(5 * i, -2.5) for i in range(5)])
+        state.apply(applied(25, toggle, value))
+        edges(state, [frame(25, -2.5), *cured] if toggle == "pace" else cured)
+        assert [warning.code for warning in state.warnings] == opened
+
+
+def test_a_restart_with_other_layers_leaves_no_ghost() -> None:
+    state = started()
+    state.apply(frame(0, -2.0))
+    state.apply(hello(layers(6), attempt=1))
+    assert state.ghost is None

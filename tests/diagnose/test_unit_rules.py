@@ -183,3 +183,14 @@ def test_nan_casts_no_shadow() -> None:
     """A NaN slope makes every unit look dead: what broke is told once."""
     broken: dict[str, Any] = {"loss": math.nan, "dead": [1.0] * 4 + [None], "delta_rms": [math.nan] * 5, "saturated": [1.0] * 5}
     assert [e[1] for e in edges(started(), [frame(i, **broken) for i in range(20)])] == ["non-finite"]
+
+
+def test_dead_units_are_told_of_the_layers_that_have_them_and_with_their_own_shares() -> None:
+    """Catches the worst layer's share told of all, and a range that holds a layer which is alive."""
+    (warning,) = warnings_of(started(), [frame(i, dead=[0.7, 0.2, 0.6, 0.55, None]) for i in range(3)], "dead-units")
+    assert warning.layers == ["hidden.0", "hidden.2", "hidden.3"]
+    assert warning.evidence.sentence.startswith("55% to 70% of the units of hidden.0, hidden.2–hidden.3 are dead on every example")
+    spared = [frame(i, dead=[share, 0.0, 0.0, 0.0, None]) for i, share in enumerate([0.95, 0.95, 0.7])]
+    (warning,) = warnings_of(started(), spared, "dead-units")
+    assert (warning.severity, warning.layers) == ("critical", ["hidden.0"])
+    assert "70% of the units of hidden.0 are dead on every example (threshold 90%, median of three frames)" in warning.evidence.sentence

@@ -121,3 +121,12 @@ def test_layers_that_no_optimizer_has_are_named_whatever_else_moves_and_no_setti
     assert warning.layers == ["hidden.0", "hidden.2"]
     assert "no optimizer has the parameters of hidden.0, hidden.2: they never change" in warning.evidence.sentence
     assert warning.try_ == []
+
+
+def test_updates_too_small_for_a_plateau_close_when_it_is_left() -> None:
+    """Catches a sentence about a constant guess's loss that outlives that loss."""
+    state = RunState()
+    state.apply(hello(scenario={"data": "digits"}))
+    found = edges(state, [frame(5 * i, loss=2.3 if i < 40 else 0.9, update_ratio=[5e-5] * 5) for i in range(80)])
+    closed = {code: step for step, code, kind, _ in found if kind == "closed"}
+    assert closed["plateau"] < closed["update-too-small"] <= closed["plateau"] + 20

@@ -530,3 +530,12 @@ async def test_a_scenario_that_cannot_start_is_said_in_a_line() -> None:
         await pilot.pause()
         assert [notification.message for notification in app._notifications] == ["the state directory is not writable"]
         assert isinstance(app.screen, Picker)
+
+
+async def test_a_cursor_without_a_row_to_go_to_stays_where_it_is(tmp_path: Path) -> None:
+    async with showing(tmp_path, [rec.hello(rec.layers(5)), rec.frame(0, rec.vanishing(5))]) as s:
+        await s.press("slash", "z", "z", "enter")
+        assert "no layer" in s.text()
+        await s.press("down", "up", "j", "k", "pagedown", "pageup", "B")
+        await s.press("escape")
+        assert "hidden.0" in s.text()
