@@ -147,7 +147,7 @@ def explain(code: str | None, json: bool) -> None:
     """What WARNING means, why it happens, when it opens, how often it is wrong, and what helps. Without one: the list."""
     from gradtui import cli_explain
 
-    click.echo(cli_explain.run(code, json), nl=False)
+    _print(cli_explain.run(code, json), json)
 
 
 @cli.command()
@@ -158,7 +158,7 @@ def report(run: str | None, html: str | None, json: bool) -> None:
     """RUN's post-mortem: what went wrong first, where, what was tried, and what followed. The newest if none is named."""
     from gradtui import cli_report
 
-    click.echo(cli_report.report(run, html, json), nl=False)
+    _print(cli_report.report(run, html, json), json or html is not None)
 
 
 @cli.command()
@@ -211,7 +211,7 @@ def list_scenarios(json: bool) -> None:
     """The scenarios, and what each shows."""
     from gradtui import listing
 
-    click.echo(listing.scenarios_json() if json else listing.scenarios_text(), nl=False)
+    _print(listing.scenarios_json() if json else listing.scenarios_text(), json)
 
 
 @cli.command()
@@ -221,7 +221,7 @@ def show(scenario: str, json: bool) -> None:
     """A scenario: what it shows, why, what to try, and its toggles."""
     from gradtui import listing
 
-    click.echo(listing.scenario_json(scenario) if json else listing.scenario_text(scenario), nl=False)
+    _print(listing.scenario_json(scenario) if json else listing.scenario_text(scenario), json)
 
 
 @cli.command()
@@ -244,7 +244,7 @@ def runs(json: bool) -> None:
     """The recorded runs, the newest first."""
     from gradtui import listing
 
-    click.echo(listing.runs_json() if json else listing.runs_text(), nl=False)
+    _print(listing.runs_json() if json else listing.runs_text(), json)
 
 
 @cli.command()
@@ -265,6 +265,11 @@ def completion(shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None
     click.echo(found(cli, {}, "gradtui", "_GRADTUI_COMPLETE").source())
+
+
+def _print(text: str, data: bool) -> None:
+    """To standard output; data is UTF-8, whatever the terminal's encoding."""
+    click.echo(text.encode() if data else text, nl=False)
 
 
 def main() -> NoReturn:

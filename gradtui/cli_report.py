@@ -46,7 +46,8 @@ def show_comparison(first: str, second: str, by: float, in_text: bool, json: boo
 
     if not (in_text or json) and sys.stdout.isatty() and not cli_screen.refusal():
         return cli_screen.compare(find(first), find(second), by)
-    click.echo(comparison(first, second, by, json), nl=False)
+    text = comparison(first, second, by, json)
+    click.echo(text.encode() if json else text, nl=False)
     return 0
 
 

@@ -14,7 +14,7 @@ FAILED = 1
 USAGE = 2
 """A wrong flag, or a bad file."""
 CRASHED = 3
-"""The trainer crashed."""
+"""The trainer crashed, or somebody else stopped it, or its recording is gone."""
 NOT_FOUND = 4
 """No such scenario or run."""
 SIGNALLED = 128

@@ -197,6 +197,9 @@ def train(spec: Spec, run: RunDirectory, printer: Printer) -> tuple[Watch, int]:
     if code == 0 and (returncode or _crashed(watch.state)):
         code = USAGE if returncode == USAGE else CRASHED
         complain(f"{_cause(watch.state, returncode)}; its output is in {run.trainer_log}")
+    elif code == 0 and (cut := _cut_short(watch.state)):
+        code = CRASHED
+        complain(f"{run.name}: {cut}")
     return _finish(watch, printer, code)
 
 
@@ -260,6 +263,13 @@ def _gone(state: RunState) -> bool:
 
 def _crashed(state: RunState) -> bool:
     return state.end is not None and state.end.reason == "crashed"
+
+
+def _cut_short(state: RunState) -> str:
+    """Why a training that nobody here has stopped did not come to its end; empty: it did."""
+    if state.end is None:
+        return "the end is missing from its recording: it was removed, or the disk is full"
+    return f"somebody else stopped it at step {state.end.step}" if state.end.reason == "stopped" else ""
 
 
 def _cause(state: RunState, returncode: int | None) -> str:

@@ -12,7 +12,7 @@ from gradtui import describe
 from gradtui.diagnose.words import inert
 from gradtui.lab import toggles
 from gradtui.lab.scenario import catalog, load
-from gradtui.stream.events import End, Event, Frame, Hello, Log, decode, spell_nonfinite
+from gradtui.stream.events import End, Event, Frame, Hello, Log, decode, encode
 from gradtui.stream.lines import UNREADABLE, fault
 from gradtui.stream.liveness import elsewhere, gone, silence
 from gradtui.stream.run_directory import RunDirectory, all_runs
@@ -162,4 +162,4 @@ def _readable(lines: Iterable[bytes]) -> list[Event]:
 
 
 def _json_lines(items: Iterable[object]) -> str:
-    return "".join(msgspec.json.encode(spell_nonfinite(msgspec.to_builtins(item))).decode() + "\n" for item in items)
+    return "".join(encode(item).decode() for item in items)

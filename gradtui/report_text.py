@@ -50,8 +50,8 @@ def outcome(report: Report) -> str:
     """`finished at step 499, loss 0.12`."""
     error = f": {inert(report.error)}" if report.error else ""
     if not measured(report):
-        return f"{report.outcome}{error}, and no frame was recorded"
-    return f"{report.outcome}{error} at step {report.last_step}, loss {plots.number(report.loss)}"
+        return f"{inert(report.outcome)}{error}, and no frame was recorded"
+    return f"{inert(report.outcome)}{error} at step {report.last_step}, loss {plots.number(report.loss)}"
 
 
 def measured(report: Report) -> bool:

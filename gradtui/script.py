@@ -42,9 +42,14 @@ class Expectation:
     before: bool
     step: int
 
-    def failure(self, spells: Iterable[range]) -> str:
-        """Why it does not hold, given the steps at which the warning was open; empty: it holds."""
+    def failure(self, spells: Iterable[range], last_step: int) -> str:
+        """Why it does not hold, given the steps at which the warning was open; empty: it holds. What lies after the last step has not
+        been seen, so nothing holds of it."""
         met = [spell for spell in spells if (spell.start < self.step if self.before else spell.stop > self.step + 1)]
+        if self.wanted and met:
+            return ""
+        if last_step < (self.step - 1 if self.before else self.step + 1):
+            return f"{self.where}: {self.text}: the training ended before that, at step {last_step}"
         if bool(met) == self.wanted:
             return ""
         seen = f"it was open from step {met[0].start} to {met[0].stop - 1}" if met else "it was not open then"
@@ -94,7 +99,7 @@ def _expectation(where: str, text: str, found: re.Match[str]) -> Expectation:
 
 def failures(expectations: Iterable[Expectation], edges: Sequence[Warning], last_step: int) -> list[str]:
     """One line for each expectation that did not hold over the run's `edges`."""
-    return [failure for e in expectations if (failure := e.failure(open_spells(edges, e.code, last_step)))]
+    return [failure for e in expectations if (failure := e.failure(open_spells(edges, e.code, last_step), last_step))]
 
 
 def open_spells(edges: Sequence[Warning], code: str, last_step: int) -> list[range]:

@@ -57,7 +57,7 @@ def whole(state: RunState, first: Frame | None, edges: Sequence[Warning]) -> str
 def _verdict(state: RunState) -> str:
     name = inert(state.hello.run) if state.hello else "the run"
     end = state.end
-    how = f"{end.reason}: {inert(end.error)}" if end and end.error else end.reason if end else "not ended"
+    how = inert(f"{end.reason}: {end.error}" if end.error else end.reason) if end else "not ended"
     logged = [f"{inert(key)} {value:.3g}" for key, value in end.logged.items()] if end else []
     last = f"\nlogged after that: {'  '.join(logged)}" if logged else ""
     return f"{name}: {how}\n{line(state)}{last}"

@@ -124,10 +124,10 @@ def _told(remark: Remark, failures: Mapping[int, str]) -> str:
 
 def _failures(stop: Stop, watch: Watch) -> dict[int, str]:
     """For the line of each expectation, why it does not hold; an empty text: it does."""
-    frame = watch.state.frame
+    last = watch.state.frame.step if watch.state.frame else -1
     found = {}
     for expectation in stop.script.expectations:
-        failure = expectation.failure(open_spells(watch.edges, expectation.code, frame.step if frame else -1))
+        failure = expectation.failure(open_spells(watch.edges, expectation.code, last), last)
         line = int(expectation.where.rpartition(":")[2])
         found[line] = failure.removeprefix(f"{expectation.where}: {expectation.text}: ")
     return found

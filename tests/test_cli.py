@@ -382,3 +382,21 @@ def test_python_m_and_the_console_script_are_one() -> None:
     if not script.exists():
         pytest.skip("not installed with its console script")
     assert subprocess.run([script, "--version"], capture_output=True, text=True).stdout == f"gradtui, version {__version__}\n"
+
+
+def test_what_lies_after_the_end_was_not_seen_and_does_not_hold(state: Path, tmp_path: Path) -> None:
+    """Catches a check that is green because it was never made."""
+    lesson = tmp_path / "lesson.txt"
+    lesson.write_text("expect no vanishing after 300\nexpect no non-finite before 500\nexpect no non-finite before 30\n")
+    result = gradtui(state, "run", "healthy-mlp", "--headless", "--steps", "30", "--device", "cpu", "--script", lesson)
+    assert result.returncode == 1
+    assert [line.removeprefix(f"gradtui: {lesson}:") for line in result.stderr.splitlines()[1:]] == [
+        "1: expect no vanishing after 300: the training ended before that, at step 29",
+        "2: expect no non-finite before 500: the training ended before that, at step 29",
+    ]
+
+
+def test_data_is_utf_8_whatever_the_terminal(state: Path) -> None:
+    command = [sys.executable, "-m", "gradtui", "list", "--json"]
+    lines = subprocess.run(command, env=environment(state, PYTHONIOENCODING="latin-1"), capture_output=True, check=True).stdout
+    assert "δ" in lines.decode("utf-8")

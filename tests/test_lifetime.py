@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -186,3 +187,19 @@ def test_a_detached_run_is_stopped_by_its_name_and_nothing_else_is(tmp_path: Pat
     assert refused.returncode == 2
     assert "no viewer stops" in refused.stderr
     assert not (own / "commands.jsonl").exists()
+
+
+def test_a_training_that_somebody_else_stops_has_not_finished(tmp_path: Path, run: Path) -> None:
+    viewer = headless(run)
+    wait_for(lambda: training(run))
+    assert gradtui(tmp_path, "stop", run).returncode == 0
+    viewer.communicate()
+    assert viewer.returncode == 3
+
+
+def test_a_recording_that_is_removed_meanwhile_is_no_success(tmp_path: Path, run: Path) -> None:
+    viewer = headless(run, "--steps", "400")
+    wait_for(lambda: training(run))
+    shutil.rmtree(run)
+    viewer.communicate()
+    assert viewer.returncode == 3

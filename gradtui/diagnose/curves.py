@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Collection
 
 from gradtui.stream.events import Frame, Hello
 
@@ -53,7 +54,7 @@ class Curves:
     @property
     def mean_loss(self) -> float | None:
         """Mean loss of the last five frames; None before the fifth."""
-        return math.fsum(self._losses) / LOSSES if len(self._losses) == LOSSES and _finite(self._losses) else None
+        return mean(self._losses) if len(self._losses) == LOSSES and _finite(self._losses) else None
 
     @property
     def learned(self) -> bool:
@@ -65,7 +66,7 @@ class Curves:
     def plateau_loss(self) -> float | None:
         """Mean loss of the frames of the last 50 steps, of five frames at least; None before the fifth."""
         losses = [loss for _, loss in self._recent]
-        return math.fsum(losses) / len(losses) if len(losses) >= LOSSES and _finite(losses) else None
+        return mean(losses) if len(losses) >= LOSSES and _finite(losses) else None
 
     @property
     def improvement(self) -> float | None:
@@ -76,8 +77,8 @@ class Curves:
             return None
         first = min(older[-LOSSES][0], older[-1][0] - PLATEAU_STEPS + 1)
         then = [loss for step, loss in older if step >= first]
-        mean = math.fsum(then) / len(then)
-        return 1 - now / mean if _finite(then) and mean > 0 else None
+        before = mean(then)
+        return 1 - now / before if _finite(then) and before > 0 else None
 
     def _note_clipping(self, frame: Frame, clip: object) -> None:
         if clip != self._clip:
@@ -103,3 +104,11 @@ def _trivial_loss(hello: Hello) -> float | None:
     if not isinstance(data, str) or data not in CLASSES or not isinstance(factor, (int, float)) or not 0 < factor < math.inf:
         return None
     return math.log(CLASSES[data]) * factor
+
+
+def mean(values: Collection[float]) -> float:
+    """Of at least one number; also where their sum would be more than a float holds."""
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return math.fsum(value / len(values) for value in values)

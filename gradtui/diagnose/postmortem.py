@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 
 from gradtui.diagnose import profile
 from gradtui.diagnose.at_init import Theory, compare
+from gradtui.diagnose.curves import mean
 from gradtui.diagnose.history import Series
 from gradtui.diagnose.loss_rules import CAUSES
 from gradtui.diagnose.profile import Rows
 from gradtui.diagnose.report import Report, Snapshot, Spell, Trial, Unjudged
 from gradtui.diagnose.rules import RULES
-from gradtui.diagnose.state import UNFELT, RunState
+from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import SEVERITIES, Warning
 from gradtui.diagnose.words import full_name
 from gradtui.stream.events import Applied, Event, Frame, Hello, Value
@@ -56,7 +57,7 @@ class Examination:
             case Hello():
                 self._begin(event, edges)
             case Applied():
-                changed = {key: value for key, value in self.state.settings.items() if settings.get(key) != value and key not in UNFELT}
+                changed = {key: value for key, value in self.state.settings.items() if settings.get(key) != value and self.state.acts(key)}
                 self._change(event.step, changed)
             case Frame():
                 self._frame(event, edges)
@@ -98,7 +99,10 @@ class Examination:
         if self._hellos > 1:
             self._judge()
             given = {toggle.key: toggle.value for toggle in hello.toggles}
-            self._add(Trial(attempt=self.state.attempt, step=0, settings={}, restart=True, loss_before=self._loss()))
+            before = self._loss()
+            if before is None and self._trials:  # changed and restarted at once
+                before = self._trials[-1].loss_before
+            self._add(Trial(attempt=self.state.attempt, step=0, settings={}, restart=True, loss_before=before))
             for key, value in given.items():
                 self._ever.setdefault(key, set()).add(value)
         self._where = profile.rows(hello.layers)
@@ -207,7 +211,7 @@ class Examination:
             spell.closed = step
 
     def _loss(self) -> float | None:
-        return math.fsum(self._recent) / len(self._recent) if self._recent and all(map(math.isfinite, self._recent)) else self._newest()
+        return mean(self._recent) if self._recent and all(map(math.isfinite, self._recent)) else self._newest()
 
     def _newest(self) -> float | None:
         return self._recent[-1] if self._recent else None

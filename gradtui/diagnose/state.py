@@ -107,16 +107,16 @@ class RunState:
         if applied.value is None or self.settings.get(applied.toggle) == applied.value:
             return
         self.settings[applied.toggle] = applied.value
-        if self._live(applied.toggle) and applied.toggle not in UNFELT:
+        if self.acts(applied.toggle):
             self.ghost = self.frame or self.ghost
             for tracker in self._trackers:
                 tracker.start_over()
             self.history.mark(applied.step, applied.toggle, applied.value)
 
-    def _live(self, key: str) -> bool:
-        """Whether a toggle acts before the next restart: one that does not leaves no trace on the curves."""
+    def acts(self, key: str) -> bool:
+        """Whether the network feels a toggle, and before the next restart: one that it does not leaves no trace on the curves."""
         toggles = self.hello.toggles if self.hello else []
-        return all(toggle.live for toggle in toggles if toggle.key == key)
+        return key not in UNFELT and all(toggle.live for toggle in toggles if toggle.key == key)
 
     def _frame(self, frame: Frame) -> list[Warning]:
         self.frame = frame

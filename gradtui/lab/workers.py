@@ -57,6 +57,7 @@ class Workers:
         # resource tracker is started first, since it unblocks what it finds blocked.
         multiprocessing.resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        os.environ.setdefault("PYTHONSAFEPATH", "1")  # the directory that a person stands in must not shadow modules
         try:
             for _ in range(self._count):
                 ours, theirs = context.Pipe()

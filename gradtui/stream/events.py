@@ -180,8 +180,8 @@ _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event, strict=False)
 
 
-def encode(event: Struct) -> bytes:
-    """The event as one line of JSON, newline included. Never raises for what a float or a text may hold."""
+def encode(event: object) -> bytes:
+    """The event, or what else msgspec knows, as one line of JSON, newline included. Never raises for what a float or a text may hold."""
     fields = spell_nonfinite(msgspec.to_builtins(event))
     try:
         return _encoder.encode(fields) + b"\n"

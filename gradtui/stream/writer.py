@@ -1,11 +1,13 @@
 """The trainer's end of `events.jsonl`: append, stay under the cap, and never stop the training.
 
 One event is one write of one whole line, so whatever kills the trainer leaves at most half a line at the end. A full
-disk costs events, never steps: what could not be written is counted and said once there is room again.
+disk costs events, never steps: what could not be written is counted and said once there is room again, and a line that
+was begun is finished then. Nothing that a reader may have seen is ever taken back.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -25,6 +27,8 @@ class EventWriter:
         self._cap = cap
         self._thin_at = cap
         self._lost = 0
+        self._unfinished = b""
+        """What is missing of the last line."""
         self._fd = -1
         self._open()
 
@@ -40,30 +44,32 @@ class EventWriter:
     def append(self, event: Event) -> None:
         """Write one event. Never raises for a full disk or a vanished file: it counts what is lost and says so on stderr."""
         line = encode(event)
-        if self._lost:
-            line = encode(Log(text=f"gradtui: {self._lost} events could not be recorded here")) + line
         try:
+            if self._lost:
+                self._write(encode(Log(text=f"gradtui: {self._lost} events could not be recorded here")))
+                self._lost = 0
             self._write(line)
         except OSError as error:
             if not self._lost:
                 reason = error.strerror or str(error)
                 print(f"gradtui: {self._path}: {reason}: training goes on, but is not recorded", file=sys.__stderr__, flush=True)
             self._lost += 1
-        else:
-            self._lost = 0
-        if self._size > self._thin_at:
+        if self._size > self._thin_at and not self._unfinished:
             self._thin()
 
     def _write(self, line: bytes) -> None:
-        written = 0
-        try:
-            while written < len(line):
-                written += os.write(self._fd, line[written:])
-        except OSError:
-            if written:  # leave whole lines only
-                os.ftruncate(self._fd, self._size)
-            raise
-        self._size += len(line)
+        """Raises OSError when nothing of the line could be written; of which a part is, the rest follows before anything else."""
+        while self._unfinished:
+            self._unfinished = self._unfinished[self._put(self._unfinished) :]
+        self._unfinished = line[self._put(line) :]
+        with contextlib.suppress(OSError):
+            while self._unfinished:
+                self._unfinished = self._unfinished[self._put(self._unfinished) :]
+
+    def _put(self, data: bytes) -> int:
+        written = os.write(self._fd, data)
+        self._size += written
+        return written
 
     def _thin(self) -> None:
         try:
@@ -77,6 +83,7 @@ class EventWriter:
         self._thin_at = max(self._cap, self._size * 5 // 4)  # over the cap only if what is left cannot be thinned
 
     def close(self) -> None:
+        """A line that could not be finished is left as half a line."""
         os.close(self._fd)
 
 

@@ -80,7 +80,7 @@ def _make_directory(name: str, where: Path | None) -> RunDirectory | None:
     try:
         return run_directory.create(name, where)
     except RunError as error:
-        complain(f"gradtui cannot record this training: {error}")
+        complain(f"gradtui cannot record this training: {str(error).replace('--run-dir', 'run_dir=')}")
         return None
 
 

@@ -221,3 +221,9 @@ def test_a_threshold_is_raised_by_as_much_as_it_takes(left: float, tried: list[t
     state.apply(hello(settings={"clip": "norm"}, toggles=[*TOGGLES, threshold]))
     (warning, *_) = warnings_of(state, clipped(left, 40), "clipping-too-low")
     assert [(fix.toggle, fix.value) for fix in warning.try_] == tried
+
+
+def test_losses_whose_sum_no_float_holds_have_a_mean() -> None:
+    state = started()
+    edges(state, losses([1.7e308] * 60))
+    assert state.frame is not None

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from gradtui.diagnose.postmortem import Examination
 from gradtui.diagnose.report import Report
-from gradtui.stream.events import End, Event, Frame
-from tests.diagnose.streams import applied, deltas, frame, hello
+from gradtui.stream.events import End, Event, Frame, Toggle
+from tests.diagnose.streams import TOGGLES, applied, deltas, frame, hello
 
 
 def report(events: Iterable[Struct]) -> Report:
@@ -158,3 +158,20 @@ def test_its_memory_is_bounded() -> None:
     assert len(found.trials) == 200
     assert len(found.losses[0]) <= 500
     assert len(found.spells) <= 1000
+
+
+def test_a_toggle_that_waits_for_a_restart_is_not_judged_before_it() -> None:
+    waits = [*TOGGLES, Toggle(key="depth", label="depth", kind="number", value=8, live=False)]
+    examination = Examination()
+    before: list[Event] = [hello(toggles=waits), *(frame(i, loss=2.0) for i in range(5))]
+    for event in (*before, applied(5, "depth", 3), frame(5, loss=9.0)):
+        examination.take(event)
+    assert examination.report().trials == []
+
+
+def test_a_change_that_is_restarted_at_once_is_compared_with_what_was_before_it() -> None:
+    """As is advised: change it, then restart."""
+    before = [hello(), *(frame(i, loss=2.0) for i in range(6)), applied(6, "batch_norm", "on")]
+    after = [hello(settings={"batch_norm": "on"}, attempt=1), *(frame(i, loss=0.1) for i in range(6))]
+    trial = report([*before, *after]).trials[-1]
+    assert (trial.restart, trial.loss_before, trial.verdict) == (True, 2.0, "better")

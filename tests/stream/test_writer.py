@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from gradtui.stream.events import Log, decode, encode
-from gradtui.stream.follower import read_all
+from gradtui.stream.events import Event, Log, decode, encode
+from gradtui.stream.follower import Follower, read_all
 from gradtui.stream.writer import EventWriter
 
 
@@ -75,3 +77,38 @@ def test_a_copy_that_does_not_fit_leaves_the_recording_whole(tmp_path: Path) -> 
     for n in range(40):
         writer.append(Log(text=f"{n} " + "x" * 100))
     assert len(read_all(path)) == 40
+
+
+def test_a_reader_at_a_full_disk_sees_every_line_once_and_none_that_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk takes a few bytes at a time: what a follower has read stays, so it never begins again."""
+    path = tmp_path / "events.jsonl"
+    room = [0]
+    write = os.write
+
+    def scarce(fd: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = write(fd, data[: room[0]])
+        room[0] -= written
+        return written
+
+    writer, follower = EventWriter(path), Follower(path)
+    monkeypatch.setattr(os, "write", scarce)
+    seen: list[Event] = []
+    for number in range(60):
+        room[0] += 17
+        writer.append(Log(text=f"line {number}"))
+        batch = follower.poll()
+        assert not batch.rewound
+        seen += batch.events
+    room[0] = 10_000
+    writer.append(Log(text="at last"))
+    seen += follower.poll().events
+    writer.close()
+    texts = [event.text for event in seen if isinstance(event, Log)]
+    assert texts == [event.text for event in read_all(path) if isinstance(event, Log)]
+    own = [int(text.split()[1]) for text in texts if text.startswith("line")]
+    lost = sum(int(text.split()[1]) for text in texts if "could not be recorded" in text)
+    assert own == sorted(set(own))
+    assert len(own) + lost == 60
+    assert texts[-1] == "at last"
