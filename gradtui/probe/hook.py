@@ -16,8 +16,9 @@ import torch
 def elsewhere() -> bool:
     """Whether a pass is no training's: it is being compiled or traced, or is inside a transform (`torch.func`), whose tensors mean
     nothing outside of it."""
-    transformed = torch._C._functorch.peek_interpreter_stack() is not None
-    return transformed or torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+    if torch.compiler.is_compiling():  # first: a compiler follows what comes after
+        return True
+    return torch._C._functorch.peek_interpreter_stack() is not None or torch._C._get_tracing_state() is not None
 
 
 class Hook:

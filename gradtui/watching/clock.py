@@ -201,12 +201,15 @@ class Clock:
 
     def _one_of(self, gradients: Sequence[Tensor]) -> tuple[nn.Parameter, Tensor] | None:
         """One of its parameters, and its gradient, that are among these: whose the first gradient is, or else its own first parameter."""
-        own = [(parameter, gradient) for parameter in self.probe.parameters if (gradient := parameter.grad) is not None]
         first = next(iter(gradients), None)
-        for parameter, gradient in own:
-            if gradient is first:
-                return parameter, gradient
-        return next((pair for pair in own[:1] if any(gradient is pair[1] for gradient in gradients)), None)
+        if first is None:
+            return None
+        for parameter in self.probe.parameters:
+            if parameter.grad is first:
+                return parameter, first
+        own = next((parameter for parameter in self.probe.parameters if parameter.grad is not None), None)
+        found = next((gradient for gradient in gradients if own is not None and gradient is own.grad), None)
+        return None if own is None or found is None else (own, found)
 
     def _only_clipped_since(self) -> bool:
         """Whether the gradients that were measured before clipping are still this step's."""
