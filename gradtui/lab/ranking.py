@@ -68,13 +68,18 @@ def _rows(diagnosis: Diagnosis, question: str, trials: Sequence[Trial]) -> list[
     by_fix = [[trial for trial in trials if trial.question == question and trial.fix == fix] for fix in ({}, *diagnosis.fixes)]
     nothing = by_fix[0]
     chance = random.Random(diagnosis.seed).choice(diagnosis.fixes) if diagnosis.fixes else None
-    ordered = sorted((of_fix for of_fix in by_fix if of_fix), key=_key)
-    verdicts = [_verdict(of_fix, nothing) for of_fix in ordered]
-    shared = verdicts.index(SAME) + 1 if SAME in verdicts else 0
-    return [
-        _row(shared if verdict == SAME else place, of_fix, verdict, chance)
-        for place, (of_fix, verdict) in enumerate(zip(ordered, verdicts, strict=True), start=1)
-    ]
+    by_key = sorted((of_fix for of_fix in by_fix if of_fix), key=_key)
+    judged = [(of_fix, _verdict(of_fix, nothing)) for of_fix in by_key]
+    first = next((place for place, (_, verdict) in enumerate(judged) if verdict == SAME), len(judged))
+    sides = [_side(verdict, above=place < first) for place, (_, verdict) in enumerate(judged)]
+    ordered = [found for _, found in sorted(zip(sides, judged, strict=True), key=lambda pair: pair[0])]
+    shared = sides.count(0) + 1
+    return [_row(shared if verdict == SAME else place, of_fix, verdict, chance) for place, (of_fix, verdict) in enumerate(ordered, start=1)]
+
+
+def _side(verdict: str, above: bool) -> int:
+    """Before those that did the same as nothing, among them, or after them; what differs from seed to seed stays on its side."""
+    return {SAME: 1, "better": 0, "worse": 2, "refused": 3}.get(verdict, 0 if above else 2)
 
 
 def _key(trials: list[Trial]) -> tuple[bool, int, float, float, float, float]:

@@ -216,6 +216,8 @@ def test_where_accuracies_are_alike_the_loss_decides() -> None:
     rows = ranked(nothing=[scored(0.5, 1.0)], a=[scored(0.5, 0.9)], b=[scored(0.5, 1.1)], c=[scored(0.503, 1.1)])
     verdicts = {str(row.fix): row.verdict for row in rows}
     assert [verdicts[str(fix)] for fix in FIXES] == ["better", "worse", "worse"]
+    assert [row.verdict for row in rows] == ["better", "same", "worse", "worse"], "nothing worse stands above nothing"
+    assert [row.rank for row in rows] == [1, 2, 3, 4]
 
 
 def test_what_is_no_number_comes_after_every_loss_and_what_was_refused_after_that() -> None:
