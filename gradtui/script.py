@@ -42,9 +42,10 @@ class Expectation:
     before: bool
     step: int
 
-    def failure(self, spells: Iterable[range], last_step: int) -> str:
-        """Why it does not hold, given the steps at which the warning was open; empty: it holds. What lies after the last step has not
-        been seen, so nothing holds of it."""
+    def failure(self, edges: Sequence[Warning], last_step: int) -> str:
+        """Why it does not hold over the run's `edges`; empty: it holds. What lies after the last step has not been seen, so nothing
+        holds of it."""
+        spells = open_spells(edges, self.code, last_step)
         met = [spell for spell in spells if (spell.start < self.step if self.before else spell.stop > self.step + 1)]
         if self.wanted and met:
             return ""
@@ -99,7 +100,7 @@ def _expectation(where: str, text: str, found: re.Match[str]) -> Expectation:
 
 def failures(expectations: Iterable[Expectation], edges: Sequence[Warning], last_step: int) -> list[str]:
     """One line for each expectation that did not hold over the run's `edges`."""
-    return [failure for e in expectations if (failure := e.failure(open_spells(edges, e.code, last_step), last_step))]
+    return [failure for e in expectations if (failure := e.failure(edges, last_step))]
 
 
 def open_spells(edges: Sequence[Warning], code: str, last_step: int) -> list[range]:

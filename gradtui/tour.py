@@ -23,7 +23,7 @@ from gradtui.headless import Watch
 from gradtui.lab import scenario as scenarios
 from gradtui.lab.scenario import Scenario
 from gradtui.lab.spec import Spec
-from gradtui.script import Script, open_spells, read
+from gradtui.script import Script, read
 from gradtui.stream import run_directory
 from gradtui.stream.events import Event
 
@@ -127,7 +127,7 @@ def _failures(stop: Stop, watch: Watch) -> dict[int, str]:
     last = watch.state.frame.step if watch.state.frame else -1
     found = {}
     for expectation in stop.script.expectations:
-        failure = expectation.failure(open_spells(watch.edges, expectation.code, last), last)
+        failure = expectation.failure(watch.edges, last)
         line = int(expectation.where.rpartition(":")[2])
         found[line] = failure.removeprefix(f"{expectation.where}: {expectation.text}: ")
     return found

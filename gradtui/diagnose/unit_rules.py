@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.signals import Signals, median
 from gradtui.diagnose.warnings import Evidence
-from gradtui.diagnose.words import full_name, span_of, spoken
+from gradtui.diagnose.words import full_name, listed, span_of, spoken
 from gradtui.stream.events import Numbers
 
 # 46 of 49 found, 3 alarms on 299 that learned; at a half 46 and 18.
@@ -74,8 +74,7 @@ def _places(signals: Signals, hit: Sequence[int], measured: Sequence[int]) -> st
             ranges[-1].append(row)
         else:
             ranges.append([row])
-    names = [span_of(signals.names(found)) for found in ranges]
-    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+    return listed([span_of(signals.names(found)) for found in ranges])
 
 
 def saturated(signals: Signals) -> Reading | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.signals import Signals, median
 from gradtui.diagnose.warnings import Evidence
-from gradtui.diagnose.words import full_name, spoken
+from gradtui.diagnose.words import full_name, listed, spoken
 from gradtui.stream.events import Numbers
 
 # 71 of 71 runs that ended in NaN found, a median of 2 steps before; 8 alarms on 321 that learned. One such frame alone, mostly the
@@ -159,4 +159,4 @@ def _describe_missing(signals: Signals, missing: list[int], edge: Edge) -> Findi
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(spoken, names[:3])) + (" …" if len(names) > 3 else "")
+    return listed(list(map(spoken, names)))

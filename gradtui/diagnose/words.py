@@ -37,6 +37,11 @@ def span_of(names: Sequence[str]) -> str:
     return f"{spoken(names[0])}–{spoken(last)}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """The first three, and a sign where there are more."""
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+
+
 _NUMBER = re.compile(r"\d+(\.\d+)*")
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 Found = TypeVar("Found")
 
 WIDTH = 64
-"""Entries of a row of what is left over."""
+"""Entries of a short row."""
 BLOCK = 65_536
 """Entries of a block: 256 kB in float32."""
 
@@ -39,8 +39,6 @@ class _Stack:
 
 @dataclass(frozen=True)
 class _Block:
-    rows: slice
-    """Its rows among those of all blocks."""
     matrix: Tensor
     stacks: list[_Stack]
     others: list[int]
@@ -60,7 +58,7 @@ class Packing:
         self._blocks: list[_Block] = []
         counts: list[int] = []
         for span in spans:
-            self._blocks.append(_lay_out(tensors, span, sum(counts), memory, zeros=len(spans) > 1))
+            self._blocks.append(_lay_out(tensors, span, memory, zeros=len(spans) > 1))
             width = self._blocks[-1].matrix.shape[1]
             counts += [size // width for size in _entries(tensors, span)]
         self.lengths = torch.tensor(counts)
@@ -83,14 +81,14 @@ class Packing:
     def by_block(self, values: Tensor) -> list[Tensor]:
         """One number a tensor -> a column for each block, a number a row."""
         column = values.repeat_interleave(self.lengths).unsqueeze(1)
-        return [column[block.rows] for block in self._blocks]
+        return list(torch.split(column, [len(block.matrix) for block in self._blocks]))
 
     def norms(self, tensors: Sequence[Tensor]) -> Tensor:
         """The 2-norms, accumulated in float64."""
         return self.root_sum(self.map(tensors, lambda matrix: torch.linalg.vector_norm(matrix, dim=1, dtype=torch.float64)))
 
     def root_sum(self, rows: Sequence[Tensor]) -> Tensor:
-        """The rows' norms, block by block -> the tensors'. Overwrites them."""
+        """The rows' norms, block by block -> the tensors'."""
         whole = torch.cat(rows)  # type: ignore[arg-type]
         return whole if self._single else self._reduce(whole.mul_(whole), "sum").sqrt_()
 
@@ -118,8 +116,7 @@ def _spans(tensors: Sequence[Tensor], most: int) -> Iterator[Sequence[int]]:
     if sum(_entries(tensors, everything)) <= most:
         yield everything
         return
-    runs = list(_runs(tensors, everything))
-    for _, found in groupby(runs, key=lambda run: run[0] if len(run) > 1 else -1):
+    for _, found in groupby(_runs(tensors, everything), key=lambda run: run[0] if len(run) > 1 else -1):
         block: list[int] = []
         entries = 0
         whole = [index for run in found for index in run]
@@ -148,13 +145,13 @@ def _entries(tensors: Sequence[Tensor], span: Sequence[int]) -> list[int]:
     return sizes if _alike(tensors, span) else [-(-size // WIDTH) * WIDTH for size in sizes]
 
 
-def _lay_out(tensors: Sequence[Tensor], span: Sequence[int], start: int, memory: Tensor, zeros: bool) -> _Block:
-    """`start`: the rows before this block's. `zeros`: others use the same memory, so what fills up a row has to be made zero again."""
+def _lay_out(tensors: Sequence[Tensor], span: Sequence[int], memory: Tensor, zeros: bool) -> _Block:
+    """`zeros`: other blocks use the same memory, so what fills up a row has to be made zero again."""
     entries = _entries(tensors, span)
     flat = memory[: sum(entries)]
     matrix = flat.view(-1, entries[0] if _alike(tensors, span) else WIDTH)
     starts = dict(zip(span, accumulate(entries, initial=0), strict=False))
-    block = _Block(slice(start, start + len(matrix)), matrix, [], [], [], [])
+    block = _Block(matrix, [], [], [], [])
     filling: list[Tensor] = []
     for run in _runs(tensors, span):
         first, shape, size = starts[run[0]], tensors[run[0]].shape, tensors[run[0]].numel()

@@ -59,12 +59,14 @@ class EventWriter:
 
     def _write(self, line: bytes) -> None:
         """Raises OSError when nothing of the line could be written; of which a part is, the rest follows before anything else."""
-        while self._unfinished:
-            self._unfinished = self._unfinished[self._put(self._unfinished) :]
+        self._finish_line()
         self._unfinished = line[self._put(line) :]
         with contextlib.suppress(OSError):
-            while self._unfinished:
-                self._unfinished = self._unfinished[self._put(self._unfinished) :]
+            self._finish_line()
+
+    def _finish_line(self) -> None:
+        while self._unfinished:
+            self._unfinished = self._unfinished[self._put(self._unfinished) :]
 
     def _put(self, data: bytes) -> int:
         written = os.write(self._fd, data)

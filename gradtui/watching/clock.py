@@ -207,9 +207,8 @@ class Clock:
         for parameter in self.probe.parameters:
             if parameter.grad is first:
                 return parameter, first
-        own = next((parameter for parameter in self.probe.parameters if parameter.grad is not None), None)
-        found = next((gradient for gradient in gradients if own is not None and gradient is own.grad), None)
-        return None if own is None or found is None else (own, found)
+        own = next(((parameter, own) for parameter in self.probe.parameters if (own := parameter.grad) is not None), None)
+        return own if own is not None and any(gradient is own[1] for gradient in gradients) else None
 
     def _only_clipped_since(self) -> bool:
         """Whether the gradients that were measured before clipping are still this step's."""

@@ -82,7 +82,7 @@ def finish(draft: Draft, found: Share, clocks: Sequence[Clock]) -> Frame:
     if len(clocks) > 1:
         metrics |= {f"{clock.label} gradient": total for clock, total in zip(clocks, totals, strict=True) if total is not None}
     pairs = [(total, clipped) for total, clipped in zip(totals, found.clipped, strict=True) if total is not None]
-    total, clipped = _whole(pairs) if _one_network(clocks) else next(iter(pairs), (None, None))
+    total, clipped = _whole(pairs) if len(clocks) > 1 and _one_network(clocks) else next(iter(pairs), (None, None))
     return Frame(
         step=draft.step,
         time=draft.time,

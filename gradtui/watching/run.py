@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from types import TracebackType
@@ -65,8 +65,8 @@ class Run:
         self._discovering_again = False
         self._in_step: set[Clock] = set()
         self._armed_at: int | None = None
-        self._late: dict[Clock, bool] = {}
-        """Clocks that have still to make the step before the frame's: they are armed after it. And whether for their forward passes."""
+        self._late: set[Clock] = set()
+        """Clocks that have still to make the step before the frame's: they are armed after it."""
         self._share = 0.0
         self._error_before = lifetime.last_error()
         self._ranks = together
@@ -155,13 +155,14 @@ class Run:
             self._arm(self.step + 1, self._forward)
 
     def count(self, clock: Clock) -> None:
-        if clock in self._in_step:
+        began = clock in self._in_step
+        if began:
             self.step += 1
             self._in_step.clear()
-            self._arm_late(set(self._late))  # those that made no step in the last one
         self._in_step.add(clock)
         clock.last_step = self.step
-        self._arm_late({clock} & self._late.keys())
+        if self._late:  # those that made no step in the last one are not waited for
+            self._arm_late(self._late if began else self._late & {clock})
 
     def _wants_frame(self, now: float) -> bool:
         """Whether the next step is a frame's."""
@@ -231,7 +232,6 @@ class Run:
         for clock in self._clocks:
             seams.listen(clock)
         self._in_step.clear()
-        self._late.clear()
         self.step += 1
         self._hello, self._armed_at = None, None
         self._attempt += 1
@@ -240,10 +240,7 @@ class Run:
     def _discover_again(self) -> None:
         """Activations were exchanged: the same rows, with other modules between them, are found in the next forward passes. A frame
         that was to be made of those is given up."""
-        self._late.clear()
-        for clock in self._clocks:
-            clock.disarm()
-            clock.part = None
+        self._disarm()
         self._armed_at, self.meter.in_frame = None, False
         self._discovering_again = True
         self._discover()
@@ -261,16 +258,23 @@ class Run:
             if step == self.step or clock in self._in_step:
                 self._arm_clock(clock, forward)
             else:
-                self._late[clock] = forward
+                self._late.add(clock)
                 clock.wake()
         self.meter.spend(started)
 
     def _arm_clock(self, clock: Clock, forward: bool) -> None:
         clock.arm(forward, local=forward and self._ranks is not None)
 
-    def _arm_late(self, clocks: Iterable[Clock]) -> None:
+    def _arm_late(self, clocks: set[Clock]) -> None:
+        self._late = self._late - clocks
         for clock in clocks:
-            self._arm_clock(clock, self._late.pop(clock))
+            self._arm_clock(clock, self._forward)
+
+    def _disarm(self) -> None:
+        self._late.clear()
+        for clock in self._clocks:
+            clock.disarm()
+            clock.part = None
 
     def _for_frames(self, act: Callable[..., object], *args: object) -> None:
         """Call `act`: the time that it takes is the frames', not every step's."""
@@ -296,10 +300,7 @@ class Run:
         self._recorder.add(Draft(self.step, round(now - self._started, 4), rate, parts, metrics), self._clocks, self._rows)
         self._frame_at, self._frame_step, self._armed_at = now, self.step, None
         self._error_before = lifetime.last_error()
-        self._late.clear()
-        for clock in self._clocks:
-            clock.disarm()
-            clock.part = None
+        self._disarm()
         if self._subject.signature() != self._signature:
             self._recorder.write(wait=True)
             self._look_again()
