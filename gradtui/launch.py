@@ -100,8 +100,9 @@ class Trainer:
 
 
 def start(spec: Spec, run: RunDirectory, command: Sequence[str] = TRAINER) -> Trainer:
-    """Start `command` over the run directory. Call it from the main thread: Linux's parent-death signal follows the thread.
+    """Start `command` over the run directory. It is told where the commands end now: what is sent before it looks is for it.
 
+    Call it from the main thread: Linux's parent-death signal follows the thread.
     Raises RunError when the run directory cannot be written or the process cannot be started.
     """
     try:
@@ -110,7 +111,7 @@ def start(spec: Spec, run: RunDirectory, command: Sequence[str] = TRAINER) -> Tr
         raise RunError(f"{run.trainer_log}: cannot be written: {error.strerror}") from None
     try:
         process = subprocess.Popen(
-            [*command, str(run.path)],
+            [*command, str(run.path), str(commands.size(run.commands))],
             stdin=subprocess.PIPE if spec.lifeline else subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -14,8 +14,10 @@ import pytest
 
 from gradtui.lab.scenario import load
 from gradtui.lab.spec import Spec
+from gradtui.lab.toggles import initial
 from gradtui.launch import Trainer, start
-from gradtui.stream.events import Applied
+from gradtui.stream import commands
+from gradtui.stream.events import Applied, End
 from gradtui.stream.follower import read_all
 from gradtui.stream.run_directory import RunDirectory, RunError
 from tests.processes import alive, wait_for
@@ -124,8 +126,6 @@ import os, sys, time
 from pathlib import Path
 from gradtui.stream.commands import Command, CommandReader
 from gradtui.stream.events import Applied
-from gradtui.stream.events import Applied
-from gradtui.stream.follower import read_all
 from gradtui.stream.run_directory import RunDirectory
 from gradtui.stream.writer import EventWriter
 
@@ -145,6 +145,22 @@ def test_detach_waits_until_the_trainer_has_said_so(run: RunDirectory) -> None:
     assert trainer.detach()
     assert [(e.toggle, e.reason) for e in read_all(run.events) if isinstance(e, Applied)] == [("detach", "")]
     trainer.kill()
+
+
+def test_what_is_sent_while_the_trainer_still_begins_is_for_it_and_nothing_earlier_is(run: RunDirectory) -> None:
+    earlier = commands.send(run.commands, do="pause")
+    scenario = load("deep-sigmoid")
+    endless = Spec(name="deep-sigmoid", scenario=scenario, settings=initial(scenario), every=10, device="cpu")
+    trainer = start(endless, run)
+    meanwhile = commands.send(run.commands, set={"lr": 0.5})
+    commands.send(run.commands, do="stop")
+    wait_for(lambda: not trainer.alive, "the trainer's end")
+    events = read_all(run.events)
+    answered = {event.id for event in events if isinstance(event, Applied)}
+    assert meanwhile in answered
+    assert earlier not in answered
+    assert isinstance(events[-1], End)
+    assert events[-1].reason == "stopped"
 
 
 def test_a_trainer_that_does_not_answer_is_not_detached(run: RunDirectory) -> None:

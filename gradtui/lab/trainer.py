@@ -1,4 +1,7 @@
-"""The trainer's process: `python -m gradtui.lab.trainer RUN_DIR`, with its Spec in the environment.
+"""The trainer's process: `python -m gradtui.lab.trainer RUN_DIR START`, with its Spec in the environment.
+
+START is the byte of `commands.jsonl` from which on the commands are for this trainer; a viewer may write them while torch is
+still being imported.
 
 Its standard input is a lifeline and carries nothing else: when it ends, the viewer that started this process is gone,
 and the training stops. Its standard output and error are `trainer.log`; what Python prints there is also an event. The
@@ -113,7 +116,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stopping.set())
     writer = EventWriter(run.events)
     lifeline = Lifeline(stopping, writer) if spec.lifeline else None
-    commands = CommandReader(run.commands)
+    commands = CommandReader(run.commands, int(sys.argv[2]))
     tees = Tee(sys.stdout, writer), Tee(sys.stderr, writer)
     sys.stdout, sys.stderr = tees
     # torch works without numpy, and says so at its first tensor.

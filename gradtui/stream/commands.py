@@ -77,19 +77,19 @@ def send(path: Path, *, set: dict[str, Value] | None = None, do: str = "") -> st
 class CommandReader:
     """The trainer's end: the commands appended since it last looked.
 
-    It starts at the file's present end: what an earlier trainer in this run directory was told is not told again.
+    It starts at `start`, or at the file's present end: what an earlier trainer in this run directory was told is not told again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start: int | None = None) -> None:
         self._path = path
-        self._offset = _size(path)
+        self._offset = size(path) if start is None else start
 
     def poll(self) -> list[Command | CommandError]:
         """New whole lines, in order; a half-written last line waits for its end. One stat() when nothing is new."""
-        size = _size(self._path)
-        if size < self._offset:  # truncated by someone: begin again rather than read from the middle of a line
+        end = size(self._path)
+        if end < self._offset:  # truncated by someone: begin again rather than read from the middle of a line
             self._offset = 0
-        if size == self._offset:
+        if end == self._offset:
             return []
         with self._path.open("rb") as file:
             file.seek(self._offset)
@@ -107,7 +107,8 @@ def _parse_or_error(line: bytes) -> Command | CommandError:
         return error
 
 
-def _size(path: Path) -> int:
+def size(path: Path) -> int:
+    """Bytes of commands so far."""
     try:
         return path.stat().st_size
     except OSError:
