@@ -2,7 +2,8 @@
 
 One event is one write of one whole line, so whatever kills the trainer leaves at most half a line at the end. A full
 disk costs events, never steps: what could not be written is counted and said once there is room again, and a line that
-was begun is finished then. Nothing that a reader may have seen is ever taken back.
+was begun is finished then. A hello is never lost, since without it nobody can read what follows: it waits for that room.
+Nothing that a reader may have seen is ever taken back.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from gradtui.stream.events import Event, Log, encode
+from gradtui.stream.events import Event, Hello, Log, encode
 from gradtui.stream.thinning import thin
 
 CAP = 256 * 1024 * 1024
@@ -29,6 +30,8 @@ class EventWriter:
         self._lost = 0
         self._unfinished = b""
         """What is missing of the last line."""
+        self._waiting = b""
+        """A hello for which there was no room."""
         self._fd = -1
         self._open()
 
@@ -45,17 +48,28 @@ class EventWriter:
         """Write one event. Never raises for a full disk or a vanished file: it counts what is lost and says so on stderr."""
         line = encode(event)
         try:
-            if self._lost:
-                self._write(encode(Log(text=f"gradtui: {self._lost} events could not be recorded here")))
-                self._lost = 0
+            self._make_up()
             self._write(line)
         except OSError as error:
-            if not self._lost:
+            if not (self._lost or self._waiting):
                 reason = error.strerror or str(error)
                 print(f"gradtui: {self._path}: {reason}: training goes on, but is not recorded", file=sys.__stderr__, flush=True)
-            self._lost += 1
+            if isinstance(event, Hello):
+                self._waiting = line
+            else:
+                self._lost += 1
         if self._size > self._thin_at and not self._unfinished:
             self._thin()
+
+    def _make_up(self) -> None:
+        """Write the hello that waits, and how many events were lost. Raises OSError when there is still no room."""
+        if self._waiting:
+            self._write(self._waiting)
+            self._waiting = b""
+        if self._lost:
+            count = "1 event" if self._lost == 1 else f"{self._lost} events"
+            self._write(encode(Log(text=f"gradtui: {count} could not be recorded here")))
+            self._lost = 0
 
     def _write(self, line: bytes) -> None:
         """Raises OSError when nothing of the line could be written; of which a part is, the rest follows before anything else."""

@@ -14,6 +14,7 @@ import pytest
 from gradtui.stream.events import Event, Log, decode, encode
 from gradtui.stream.follower import Follower, read_all
 from gradtui.stream.writer import EventWriter
+from tests.diagnose.streams import hello
 
 
 @pytest.mark.parametrize("left", [b"", b'{"type":"lo', b"x" * 200_000])
@@ -112,3 +113,29 @@ def test_a_reader_at_a_full_disk_sees_every_line_once_and_none_that_is_taken_bac
     assert own == sorted(set(own))
     assert len(own) + lost == 60
     assert texts[-1] == "at last"
+
+
+def test_a_hello_for_which_there_was_no_room_comes_before_everything_that_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "events.jsonl"
+    full = [True]
+    write = os.write
+
+    def refused(fd: int, data: bytes) -> int:
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data)
+
+    writer = EventWriter(path)
+    monkeypatch.setattr(os, "write", refused)
+    begun = hello()
+    writer.append(begun)
+    writer.append(Log(text="lost"))
+    full[0] = False
+    writer.append(Log(text="after"))
+    full[0] = True
+    again = hello(seed=begun.seed + 1)
+    writer.append(again)
+    full[0] = False
+    writer.append(Log(text="last"))
+    lost = Log(text="gradtui: 1 event could not be recorded here")
+    assert read_all(path) == [begun, lost, Log(text="after"), again, Log(text="last")]
