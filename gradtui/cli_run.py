@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gradtui import exits, launch, script
+from gradtui.diagnose.unjudged import needs, too_few, unjudged
 from gradtui.lab import toggles
 from gradtui.lab.scenario import Scenario, load
 from gradtui.lab.spec import Spec
@@ -139,6 +140,10 @@ def printer(json: bool) -> Printer:
 def _judge(watch: Watch, fail_on: Sequence[str], steps: Script) -> int:
     """Exit code 1, and why on standard error, if a warning was open that must not be or an expectation failed."""
     found = [edge for edge in watch.edges if edge.state == "opened" and (edge.code in fail_on or "any" in fail_on)]
+    few = [rule for rule in unjudged(watch.state) if rule.why == "too-few" and rule.code in fail_on and rule.code not in watch.seen]
+    if few:
+        seen = too_few(watch.state.frames, watch.state.steps)
+        exits.complain(f"{seen} to judge {', '.join(map(needs, few))}: that it was not open says nothing")
     reasons = [f"{edge.code} was open from step {edge.step}: {edge.evidence.sentence}" for edge in found]
     frame = watch.state.frame
     reasons += script.failures(steps.expectations, watch.edges, frame.step if frame else -1)

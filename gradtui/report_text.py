@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from gradtui import plots
 from gradtui.diagnose.at_init import spelled
-from gradtui.diagnose.report import Report, Snapshot, Spell, Trial, Unjudged
-from gradtui.diagnose.words import inert, label, setting, span_of, together
+from gradtui.diagnose.report import Report, Snapshot, Spell, Trial
+from gradtui.diagnose.unjudged import needs, too_few
+from gradtui.diagnose.words import counted, inert, label, setting, span_of, together
 
 WIDTH = 80
 STEEPER = 0.5
@@ -42,7 +43,7 @@ def heading(report: Report) -> str:
     about = [what, report.device]
     about += [f"seed {report.seed}"] if report.seed is not None else []
     about += [f"{report.attempts} attempts"] if report.attempts > 1 else []
-    about += [f"{_count(report.frames, 'frame')}{' in the last' if report.attempts > 1 else ''}"]
+    about += [f"{counted(report.frames, 'frame')}{' in the last' if report.attempts > 1 else ''}"]
     return f"{name}: {outcome(report)}\n{inert(', '.join(filter(None, about)))}".rstrip()
 
 
@@ -67,7 +68,7 @@ def unwarned(report: Report) -> str:
     if "no-beginning" in silent:
         return "no warning could be opened: which layers the numbers are of is not known"
     if "too-few" in silent:
-        return f"no warning was opened, but {_too_few(report)} to call the gradients healthy"
+        return f"no warning was opened, but {too_few(report.frames, report.steps)} to call the gradients healthy"
     if len(silent) == len(HEALTHY):
         return "no warning was opened, but nothing was measured that the gradients could be judged by"
     return f"no warning was opened: the gradients look healthy{' as far as they were measured' if silent else ''}"
@@ -77,24 +78,10 @@ def unjudged(report: Report) -> list[str]:
     """Which rules were silent because they could not have spoken, and why; nothing where nothing was measured at all."""
     if not measured(report) or any(rule.why == "no-beginning" for rule in report.unjudged):
         return []
-    few = [f"{rule.code} ({_needs(rule)})" for rule in report.unjudged if rule.why == "too-few"]
+    few = [needs(rule) for rule in report.unjudged if rule.why == "too-few"]
     blind = [rule.code for rule in report.unjudged if rule.why == "not-measured"]
-    lines = [f"{_too_few(report)} for {', '.join(few)}"] if few else []
+    lines = [f"{too_few(report.frames, report.steps)} for {', '.join(few)}"] if few else []
     return lines + ([f"what they read was never measured: {', '.join(blind)}"] if blind else [])
-
-
-def _too_few(report: Report) -> str:
-    seen = f"{_count(report.frames, 'frame')} over {_count(report.steps, 'step')}"
-    return f"{seen} {'is' if report.frames == 1 else 'are'} too few"
-
-
-def _needs(rule: Unjudged) -> str:
-    steps = f" over {rule.steps} steps" if rule.steps > 1 else ""
-    return f"needs {_count(rule.frames, 'frame')}{steps}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def first(report: Report) -> str:

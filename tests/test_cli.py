@@ -284,7 +284,7 @@ def test_fail_on_and_a_failed_expectation_exit_1_and_say_why(state: Path, tmp_pa
     flags: list[str | Path] = [
         "--headless",
         "--steps",
-        "30",
+        "60",
         "--device",
         "cpu",
         "--fail-on",
@@ -301,6 +301,16 @@ def test_fail_on_and_a_failed_expectation_exit_1_and_say_why(state: Path, tmp_pa
     assert "non-finite was open from step" in reasons[0]
     assert f"{lesson}:1: expect vanishing before 20: it was not open then" in reasons[1]
     assert f"{lesson}:2: expect no non-finite after 0: it was open from step" in reasons[2]
+
+
+def test_a_warning_that_could_not_be_judged_is_named(state: Path) -> None:
+    result = gradtui(state, "run", "deep-sigmoid", "--headless", "--steps", "20", "--device", "cpu", "--fail-on", "vanishing")
+    assert result.returncode == 0
+    said = "gradtui: 3 frames over 20 steps are too few to judge vanishing (needs 6 frames): that it was not open says nothing"
+    assert result.stderr.splitlines()[1:] == [said]
+    result = gradtui(state, "run", "deep-sigmoid", "--headless", "--steps", "60", "--device", "cpu", "--fail-on", "vanishing")
+    assert result.returncode == 1
+    assert "too few" not in result.stderr
 
 
 def test_a_setting_that_cures_it_exits_0_and_the_text_sums_up(state: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from gradtui.diagnose import profile
 from gradtui.diagnose.at_init import Theory, compare
@@ -15,9 +15,9 @@ from gradtui.diagnose.curves import mean
 from gradtui.diagnose.history import Series
 from gradtui.diagnose.loss_rules import CAUSES
 from gradtui.diagnose.profile import Rows
-from gradtui.diagnose.report import Report, Snapshot, Spell, Trial, Unjudged
-from gradtui.diagnose.rules import RULES
+from gradtui.diagnose.report import Report, Snapshot, Spell, Trial
 from gradtui.diagnose.state import RunState
+from gradtui.diagnose.unjudged import unjudged
 from gradtui.diagnose.warnings import SEVERITIES, Warning
 from gradtui.diagnose.words import full_name
 from gradtui.stream.events import Applied, Event, Frame, Hello, Value
@@ -40,7 +40,6 @@ class Examination:
         self._where: list[Rows] = []
         self._names: list[str] = []
         self._hellos = 0
-        self._frames = 0
         self._start: Snapshot | None = None
         self._worst: tuple[float, Snapshot] | None = None
         self._theory: Theory | None = None
@@ -78,14 +77,14 @@ class Examination:
             attempts=max(1, self._hellos),
             outcome=end.reason if end else "not ended",
             error=end.error if end else "",
-            frames=self._frames,
-            steps=self._steps,
+            frames=self.state.frames,
+            steps=self.state.steps,
             last_step=end.step if end else frame.step if frame else None,
             loss=end.logged["loss"] if end and "loss" in end.logged else frame.loss if frame else None,
             first=first,
             untried=[fix for fix in first.try_ if fix.value not in self._ever.get(fix.toggle, ())] if first else [],
             spells=list(self._spells),
-            unjudged=list(self._unjudged()),
+            unjudged=list(unjudged(self.state)),
             trials=list(self._trials),
             snapshots={name: shot for name, shot in snapshots.items() if shot},
             theory=self._theory,
@@ -109,7 +108,6 @@ class Examination:
         self._names = [full_name(layer) for layer in hello.layers]
         self._series.append(Series())
         self._recent.clear()
-        self._frames = 0
 
     def _change(self, step: int, changed: dict[str, Value]) -> None:
         if not changed:
@@ -136,27 +134,12 @@ class Examination:
             self._recent.append(frame.loss)
         if self.state.hello and self._theory is None and self.state.first is frame:
             self._theory = compare(self.state.hello, frame)
-        self._frames += 1
         self._start = self._start or self._snapshot(frame)
         steepness = self._steepness(frame)
         if steepness is not None and (self._worst is None or steepness > self._worst[0]):
             self._worst = (steepness, self._snapshot(frame))
         for edge in edges:
             self._edge(edge)
-
-    @property
-    def _steps(self) -> int:
-        first, newest = self.state.first, self.state.frame
-        return newest.step - first.step + 1 if first and newest else 0
-
-    def _unjudged(self) -> Iterator[Unjudged]:
-        judged = self.state.judged
-        for rule in RULES:
-            blind = self._frames - judged[rule.code] if rule.profile and judged.get(rule.code) else 0
-            few = self._frames < rule.frames + blind or self._steps < rule.steps
-            why = "no-beginning" if not judged else "too-few" if few else "" if judged[rule.code] else "not-measured"
-            if why:
-                yield Unjudged(code=rule.code, why=why, frames=rule.frames + blind, steps=rule.steps)
 
     def _steepness(self, frame: Frame) -> float | None:
         if len(frame.delta_rms) != len(self._names):

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from gradtui.diagnose.at_init import Theory
 from gradtui.diagnose.history import Point
+from gradtui.diagnose.unjudged import Unjudged
 from gradtui.diagnose.warnings import Try
 from gradtui.stream.events import Numbers, Value
 
@@ -39,18 +40,6 @@ class Spell(Struct, kw_only=True, rename={"try_": "try"}):
     try_: list[Try]
     closed: int | None = None
     """None: it was open at the end."""
-
-
-class Unjudged(Struct, kw_only=True):
-    """A rule that could not have spoken in the last attempt: that it is silent says nothing."""
-
-    code: str
-    why: str
-    """`too-few` frames or steps; `not-measured`: no frame held what it reads; `no-beginning`: the recording's layers are not known."""
-    frames: int
-    """The fewest frames that it can open after …"""
-    steps: int
-    """… and the fewest steps that they must span."""
 
 
 class Trial(Struct, kw_only=True):

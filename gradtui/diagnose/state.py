@@ -38,6 +38,8 @@ class RunState:
         """The newest of this attempt."""
         self.first: Frame | None = None
         """The first of this attempt."""
+        self.frames = 0
+        """How many of this attempt there have been."""
         self.ghost: Frame | None = None
         """The last frame before the last toggle or restart; None: there was none, or it was of other layers."""
         self.settings: dict[str, Value] = {}
@@ -70,6 +72,11 @@ class RunState:
         return []
 
     @property
+    def steps(self) -> int:
+        """How many steps this attempt's frames span."""
+        return self.frame.step - self.first.step + 1 if self.first and self.frame else 0
+
+    @property
     def judged(self) -> dict[str, int]:
         """How many frames of this attempt each rule could judge, by code."""
         return {tracker.rule.code: tracker.records for tracker in self._trackers}
@@ -85,6 +92,7 @@ class RunState:
             self.attempt = hello.attempt
         self.hello = hello
         self.frame = self.first = self.end = None
+        self.frames = 0
         self.paused = False
         self.settings = {toggle.key: toggle.value for toggle in hello.toggles}
         self.open, self.warnings = {}, []
@@ -121,6 +129,7 @@ class RunState:
     def _frame(self, frame: Frame) -> list[Warning]:
         self.frame = frame
         self.first = self.first or frame
+        self.frames += 1
         self.history.add(frame)
         if self._signals is None:  # a recording whose beginning is gone: there are no layers to judge by
             return []

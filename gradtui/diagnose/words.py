@@ -101,3 +101,8 @@ def signed(value: float) -> str:
     """Two decimals with their sign; what rounds to nothing has none."""
     text = f"{value:+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else text
+
+
+def counted(number: int, what: str) -> str:
+    """`1 frame`, `2,000 frames`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
