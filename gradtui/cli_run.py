@@ -15,7 +15,6 @@ from gradtui.diagnose.unjudged import needs, too_few, unjudged
 from gradtui.lab import toggles
 from gradtui.lab.scenario import Scenario, load
 from gradtui.lab.spec import Spec
-from gradtui.lab.toggles import Scheduled
 from gradtui.script import Script
 from gradtui.stream import run_directory
 
@@ -58,7 +57,7 @@ def run(flags: Flags) -> int:
     steps = script.read(flags.script, scenario) if flags.script else Script()
     if steps.expectations and not flags.headless:
         raise click.UsageError(f"{flags.script}: expectations are for --headless; add it, or leave them out")
-    spec = make_spec(flags, scenario, steps.schedule)
+    spec = make_spec(flags, scenario, steps)
     if flags.screen:
         from gradtui import cli_screen
 
@@ -89,7 +88,7 @@ def attach(run: str | None, in_text: bool, json: bool) -> int:
     return cli_screen.attach(where)
 
 
-def make_spec(flags: Flags, scenario: Scenario, script: Sequence[Scheduled] = ()) -> Spec:
+def make_spec(flags: Flags, scenario: Scenario, told: Script | None = None) -> Spec:
     """The training that the flags ask for. Raises SettingError.
 
     The screen goes on until somebody leaves, at a pace that an eye can follow and with frames by the clock; without one
@@ -98,11 +97,12 @@ def make_spec(flags: Flags, scenario: Scenario, script: Sequence[Scheduled] = ()
     steps = flags.steps or (None if flags.screen else scenario.steps)
     pace = flags.pace if flags.pace is not None else scenario.pace if flags.screen else 0.0
     rate = flags.rate or (SCREEN_RATE if flags.screen and not flags.every else None)
-    schedule = [*(toggles.parse_scheduled(scenario, text) for text in flags.at), *script]
-    for scheduled in schedule:
+    told = told or Script()
+    schedule = [*(toggles.parse_scheduled(scenario, text) for text in flags.at), *told.schedule]
+    for where, scheduled in zip([*("--at" for _ in flags.at), *told.places], schedule, strict=True):
         if steps is not None and scheduled.step >= steps:
-            setting = f"{scheduled.step}:{scheduled.key}={scheduled.value}"
-            raise click.UsageError(f"{setting}: comes too late, the last step of {steps} is {steps - 1}")
+            what = f"{scheduled.step}:{scheduled.key}={scheduled.value}"
+            raise click.UsageError(f"{where}: {what}: comes too late, the last step of {steps} is {steps - 1}")
     return Spec(
         name=scenario.name,
         scenario=scenario,
@@ -138,13 +138,15 @@ def printer(json: bool) -> Printer:
 
 
 def _judge(watch: Watch, fail_on: Sequence[str], steps: Script) -> int:
-    """Exit code 1, and why on standard error, if a warning was open that must not be or an expectation failed."""
+    """Exit code 1, and why on standard error, if a warning was open that must not be, an expectation failed or a scheduled change was
+    refused: what was asked for was not what was trained."""
     found = [edge for edge in watch.edges if edge.state == "opened" and (edge.code in fail_on or "any" in fail_on)]
     few = [rule for rule in unjudged(watch.state) if rule.why == "too-few" and rule.code in fail_on and rule.code not in watch.seen]
     if few:
         seen = too_few(watch.state.frames, watch.state.steps)
         exits.complain(f"{seen} to judge {', '.join(map(needs, few))}: that it was not open says nothing")
     reasons = [f"{edge.code} was open from step {edge.step}: {edge.evidence.sentence}" for edge in found]
+    reasons += watch.refused
     frame = watch.state.frame
     reasons += script.failures(steps.expectations, watch.edges, frame.step if frame else -1)
     for reason in reasons:

@@ -18,7 +18,7 @@ from gradtui.diagnose.state import RunState
 from gradtui.diagnose.warnings import Warning
 from gradtui.exits import BROKEN_PIPE, CRASHED, USAGE, Interrupted, complain, interruptible
 from gradtui.lab.spec import Spec
-from gradtui.stream.events import Applied, Event, Frame, encode
+from gradtui.stream.events import SCHEDULED, Applied, Event, Frame, encode
 from gradtui.stream.follower import Follower
 from gradtui.stream.liveness import gone
 from gradtui.stream.run_directory import RunDirectory
@@ -83,6 +83,8 @@ class Watch:
         self.first: Frame | None = None
         """The run's very first frame, before any restart."""
         self.edges: list[Warning] = []
+        self.refused: list[str] = []
+        """What was scheduled and could not be done."""
         self._reader = Reader(run)
         self._printer = printer
 
@@ -112,6 +114,8 @@ class Watch:
         for event in events:
             edges = self.state.apply(event)
             self.edges += edges
+            if isinstance(event, Applied) and event.reason and event.id.startswith(SCHEDULED):
+                self.refused.append(summary.change(event))
             if self.first is None:
                 self.first = self.state.frame
             self._printer.event(event, edges, self.state)

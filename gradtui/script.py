@@ -61,6 +61,8 @@ class Expectation:
 class Script:
     schedule: Sequence[Scheduled] = ()
     expectations: Sequence[Expectation] = ()
+    places: Sequence[str] = ()
+    """Where each of the schedule stands: file and line."""
 
 
 def read(path: Path, scenario: Scenario) -> Script:
@@ -73,16 +75,18 @@ def read(path: Path, scenario: Scenario) -> Script:
         raise ScriptError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from None
     schedule: list[Scheduled] = []
     expectations: list[Expectation] = []
+    places: list[str] = []
     for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
         where = f"{path}:{number}"
         if at := _AT.fullmatch(text):
             schedule.append(_scheduled(where, scenario, at))
+            places.append(where)
         elif expect := _EXPECT.fullmatch(text):
             expectations.append(_expectation(where, text, expect))
         elif text:
             raise ScriptError(f"{where}: {text!r}; a line is `at STEP set KEY=VALUE` or `expect [no] WARNING before|after STEP`")
-    return Script(schedule, expectations)
+    return Script(schedule, expectations, places)
 
 
 def _scheduled(where: str, scenario: Scenario, found: re.Match[str]) -> Scheduled:

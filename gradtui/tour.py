@@ -61,7 +61,7 @@ class Stop:
 
     def spec(self, *, screen: bool) -> Spec:
         """The training, its toggles scheduled."""
-        return make_spec(Flags(scenario=self.scenario.name, headless=not screen), self.scenario, self.script.schedule)
+        return make_spec(Flags(scenario=self.scenario.name, headless=not screen), self.scenario, self.script)
 
 
 def stops() -> list[Stop]:

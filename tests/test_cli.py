@@ -102,7 +102,7 @@ EVIL = "\x1b[31m\x1b]0;owned\x07"
         (["run", "deep-sigmoid", "--headless", "--at", "200:lr=1e99"], 2, "it is a number from 0"),
         (["run", "deep-sigmoid", "--headless", "--at", "soon:lr=1"], 2, "STEP:KEY=VALUE"),
         (["run", "deep-sigmoid", "--headless", "--at", "-1:lr=1"], 2, "STEP:KEY=VALUE"),
-        (["run", "deep-sigmoid", "--headless", "--steps", "100", "--at", "100:lr=1"], 2, "comes too late"),
+        (["run", "deep-sigmoid", "--headless", "--steps", "100", "--at", "100:lr=1"], 2, "--at: 100:lr=1.0: comes too late"),
         (["run", "deep-sigmoid", "--headless", "--at", "9" * 5000 + ":lr=1"], 2, "STEP:KEY=VALUE"),
         (["run", "deep-sigmoid", "--headless", "--steps", "0"], 2, "'--steps': 0"),
         (["run", "deep-sigmoid", "--headless", "--steps", "9" * 30], 2, "'--steps': 9999"),
@@ -301,6 +301,31 @@ def test_fail_on_and_a_failed_expectation_exit_1_and_say_why(state: Path, tmp_pa
     assert "non-finite was open from step" in reasons[0]
     assert f"{lesson}:1: expect vanishing before 20: it was not open then" in reasons[1]
     assert f"{lesson}:2: expect no non-finite after 0: it was open from step" in reasons[2]
+
+
+OWN_NETWORK = """
+from torch import nn
+def make():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+"""
+
+
+def test_a_scheduled_change_that_is_refused_is_no_success(state: Path, tmp_path: Path) -> None:
+    (tmp_path / "own_network.py").write_text(OWN_NETWORK)
+    mine = tmp_path / "mine.toml"
+    mine.write_text('title = "mine"\nshows = "x"\nmodel = "own_network:make"\ndata = "digits"\n')
+    flags = ["--headless", "--steps", "4", "--device", "cpu", "--at", "2:norm_bypass=on"]
+    result = gradtui(state, "run", mine, *flags, PYTHONPATH=str(tmp_path))
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("gradtui: step 2  norm_bypass=on: refused: norm_bypass: this network has no")
+
+
+def test_a_scripts_change_that_comes_too_late_is_named_with_its_line(state: Path, tmp_path: Path) -> None:
+    lesson = tmp_path / "lesson.txt"
+    lesson.write_text("\nat 100 set lr=1\n")
+    result = gradtui(state, "run", "deep-sigmoid", "--headless", "--steps", "100", "--at", "5:lr=1", "--script", lesson)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"{lesson}:2: 100:lr=1.0: comes too late, the last step of 100 is 99" in result.stderr
 
 
 def test_a_warning_that_could_not_be_judged_is_named(state: Path) -> None:

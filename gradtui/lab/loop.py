@@ -18,7 +18,7 @@ from gradtui.lab.learner import Measured
 from gradtui.lab.sessions import Training, begin
 from gradtui.lab.spec import Spec
 from gradtui.stream.commands import Command, CommandError, CommandReader
-from gradtui.stream.events import Applied, End, Hello, Value
+from gradtui.stream.events import SCHEDULED, Applied, End, Hello, Value
 from gradtui.stream.writer import EventWriter
 
 EVALUATE_EVERY = 50
@@ -128,7 +128,7 @@ class Loop:
             return  # a restart keeps the toggles as they are; the schedule had its turn
         for scheduled in self._spec.schedule:
             if scheduled.step == self._session.step:
-                self._set(f"at-{scheduled.step}", scheduled.key, scheduled.value)
+                self._set(f"{SCHEDULED}{scheduled.step}", scheduled.key, scheduled.value)
 
     def _set(self, id: str, key: str, value: Value) -> None:
         try:

@@ -141,10 +141,14 @@ class Frame(Struct, frozen=True, kw_only=True, tag_field="type", tag="frame"):
     """Fraction of ReLU-family units whose slope stays at or under .011 over the whole batch."""
 
 
+SCHEDULED = "at-"
+
+
 class Applied(Struct, frozen=True, kw_only=True, tag_field="type", tag="applied"):
     """A command's answer: in force from `step` on, or refused."""
 
     id: str
+    """The command's; `SCHEDULED` and the step of what was scheduled before the training began."""
     step: int
     toggle: str
     """The toggle's key, or the verb (`pause`, `restart` …)."""
