@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -84,11 +83,11 @@ def cli(context: click.Context) -> int:
 @_device_flag
 @click.option("--set", multiple=True, shell_complete=types.settings, metavar="KEY=VALUE", help="A toggle's value from the start.")
 @click.option("--at", multiple=True, metavar="STEP:KEY=VALUE", help="A toggle's value from a step on.")
-@click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="Toggles and expectations, one a line.")
+@click.option("--script", type=types.path, metavar="FILE", help="Toggles and expectations, one a line.")
 @click.option("--rate", type=types.hertz, metavar="HZ", help="Frames by the clock, as on the screen (10 a second).")
 @click.option("--every", type=types.COUNT, metavar="STEPS", help="Frames by the step, as without a screen: reproducible.")
 @click.option("--pace", type=types.pace, metavar="STEPS", help="Steps a second; 0: as fast as it goes, as without a screen.")
-@click.option("--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="A new directory for the recording.")
+@click.option("--run-dir", type=types.path, metavar="DIR", help="A new directory for the recording.")
 @click.option("--detach", is_flag=True, help="Start it, print where it is recorded, and leave it running.")
 @_headless_flags
 @click.option(
@@ -293,7 +292,7 @@ def _exit_code() -> int:
     try:
         code = cli.main(prog_name="gradtui", standalone_mode=False)
     except click.ClickException as error:
-        exits.complain(error.format_message())
+        exits.complain(error.format_message().replace("\n\t", " "))
         return error.exit_code
     except click.Abort:
         return exits.SIGNALLED + signal.SIGINT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import click
 
@@ -25,6 +26,11 @@ def hertz(text: str) -> float:
 def pace(text: str) -> float:
     """Steps a second."""
     return _number(text, f"a number from 0 to {FASTEST_PACE:g}", lambda number: 0 <= number <= FASTEST_PACE)
+
+
+def path(text: str) -> Path:
+    """A file or a directory; of `--run-dir=~/runs` the shell does not make it what it makes of `--run-dir ~/runs`."""
+    return Path(text).expanduser()
 
 
 def first_step(text: str) -> int:

@@ -102,6 +102,7 @@ EVIL = "\x1b[31m\x1b]0;owned\x07"
         (["run", "deep-sigmoid", "--headless", "--at", "200:lr=1e99"], 2, "it is a number from 0"),
         (["run", "deep-sigmoid", "--headless", "--at", "soon:lr=1"], 2, "STEP:KEY=VALUE"),
         (["run", "deep-sigmoid", "--headless", "--at", "-1:lr=1"], 2, "STEP:KEY=VALUE"),
+        (["export", "x"], 2, "Missing option '--to'. Choose from: csv, parquet, tensorboard, svg"),
         (["run", "deep-sigmoid", "--headless", "--steps", "100", "--at", "100:lr=1"], 2, "--at: 100:lr=1.0: comes too late"),
         (["run", "deep-sigmoid", "--headless", "--at", "9" * 5000 + ":lr=1"], 2, "STEP:KEY=VALUE"),
         (["run", "deep-sigmoid", "--headless", "--steps", "0"], 2, "'--steps': 0"),
@@ -326,6 +327,12 @@ def test_a_scripts_change_that_comes_too_late_is_named_with_its_line(state: Path
     result = gradtui(state, "run", "deep-sigmoid", "--headless", "--steps", "100", "--at", "5:lr=1", "--script", lesson)
     assert (result.returncode, result.stdout) == (2, "")
     assert f"{lesson}:2: 100:lr=1.0: comes too late, the last step of 100 is 99" in result.stderr
+
+
+def test_a_home_directory_that_the_shell_left_alone_is_one(state: Path, tmp_path: Path) -> None:
+    flags = ["--headless", "--steps", "1", "--device", "cpu", "--run-dir=~/mine"]
+    assert gradtui(state, "run", "deep-sigmoid", *flags, HOME=str(tmp_path)).returncode == 0
+    assert (tmp_path / "mine" / "events.jsonl").is_file()
 
 
 def test_a_warning_that_could_not_be_judged_is_named(state: Path) -> None:

@@ -131,7 +131,8 @@ def dies(): os._exit(7)
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["doctor", "ded-relu"], 4, "ded-relu: no such scenario or run"),
+        (["doctor", "ded-relu"], 4, "ded-relu: no such scenario or run; did you mean dead-relu?"),
+        (["doctor", "qqq"], 4, "qqq: no such scenario or run; gradtui list and gradtui runs name them"),
         (["doctor", "none.toml"], 4, "none.toml: no such file"),
         (["doctor", "."], 4, "is not a run directory"),
         (["doctor", "dead-relu", "--from", "later"], 2, "later is not a step's number, or start"),

@@ -57,11 +57,13 @@ def admit(name: str) -> Patient:
 
     Raises NoSuchScenarioError, ScenarioError, or RunError and its NoSuchRunError.
     """
+    hint = "gradtui list and gradtui runs name them"
     if not Path(name).is_dir():
         try:
             scenario = scenarios.load(name)
         except NoSuchScenarioError as error:
             no_scenario = str(error)
+            hint = no_scenario.partition("; ")[2] if "did you mean" in no_scenario else hint
         else:
             return Patient(name=name, scenario=scenario, settings=toggles.initial(scenario), seed=scenario.seed)
         if Path(name).suffix == ".toml":
@@ -71,7 +73,7 @@ def admit(name: str) -> Patient:
     except NoSuchRunError as error:
         if Path(name).exists() or "fits" in str(error):
             raise
-        raise NoSuchScenarioError(f"{name}: no such scenario or run; gradtui list and gradtui runs name them") from None
+        raise NoSuchScenarioError(f"{name}: no such scenario or run; {hint}") from None
     return _from_recording(run)
 
 
