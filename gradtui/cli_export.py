@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -41,9 +42,14 @@ def run(name: str | None, to: str, output: str | None, table: str | None) -> Non
 
 def _write(recording: Recording, run: RunDirectory, to: str, where: Path) -> None:
     place.check(where)
-    written = WRITERS[to](recording, where)
+    try:
+        written = WRITERS[to](recording, where)
+    except OSError as error:
+        if error.filename is None:  # of a write that fails, the system names no file
+            raise OSError(error.errno, error.strerror or str(error), os.fspath(where)) from error
+        raise
     if not written:
-        raise RunError(f"{run.events}: holds nothing that {to} can show: no frame was recorded")
+        raise RunError(f"{run.events}: holds no frame that {to} can show")
     place.clear(where, to, written)
     for path in written:
         click.echo(f"written to {path}", err=True)

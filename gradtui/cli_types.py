@@ -30,7 +30,9 @@ def pace(text: str) -> float:
 
 def path(text: str) -> Path:
     """A file or a directory; of `--run-dir=~/runs` the shell does not make it what it makes of `--run-dir ~/runs`."""
-    return Path(text).expanduser()
+    from gradtui.stream.run_directory import expanded
+
+    return expanded(text)
 
 
 def first_step(text: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from gradtui.stream.events import End, Event, Frame, encode
 from gradtui.stream.recording import Recording
 from gradtui.stream.run_directory import RunError
 from gradtui.stream.thinning import thin
-from tests.command import gradtui
+from tests.command import COMMAND, environment, gradtui
 from tests.diagnose.streams import frame, hello, layers
 from tests.export.test_tables import strange
 from tests.test_report import evil, write
@@ -133,6 +134,18 @@ def test_an_export_that_shows_nothing_takes_nothing_away(tmp_path: Path) -> None
     before = under(where)
     assert gradtui(tmp_path, "export", write(tmp_path / "empty").path, "--to", "svg", "--output", where).returncode == 2
     assert under(where) == before
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_a_disk_that_fills_is_named_by_the_directory(tmp_path: Path, to: str) -> None:
+    """Really full: the kernel refuses to let a file grow beyond a block."""
+    run = write(tmp_path / "run", hello(), *(frame(i) for i in range(1000)))
+    command = shlex.join([*COMMAND, "export", str(run.path), "--to", to, "--output", str(tmp_path / "out")])
+    result = subprocess.run(["bash", "-c", f"ulimit -f 1; {command}"], capture_output=True, text=True, env=environment(tmp_path))
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"gradtui: {tmp_path / 'out'}")
+    assert "File too large" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_standard_output_has_the_same_bytes_as_the_file(tmp_path: Path) -> None:
