@@ -311,6 +311,13 @@ def make():
 """
 
 
+def test_a_file_whose_name_is_no_text_is_trained_and_listed(state: Path, tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9.toml")
+    file.write_text('title = "mine"\nshows = "x"\nmodel = "mlp"\ndata = "digits"\n')
+    assert gradtui(state, "run", file, "--headless", "--steps", "1", "--device", "cpu").returncode == 0
+    assert "caf-udce9-" in gradtui(state, "runs").stdout
+
+
 def test_a_scheduled_change_that_is_refused_is_no_success(state: Path, tmp_path: Path) -> None:
     (tmp_path / "own_network.py").write_text(OWN_NETWORK)
     mine = tmp_path / "mine.toml"

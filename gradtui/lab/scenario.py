@@ -127,7 +127,8 @@ def read(path: Path) -> Scenario:
         raise ScenarioError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from None
     except (ValueError, RecursionError) as error:  # beside TOML's own: a number of thousands of digits, brackets without end
         raise ScenarioError(f"{path}: is not TOML: {error}") from None
-    return check({"name": path.stem} | table, str(path))
+    name = path.stem.encode("utf-8", "backslashreplace").decode()  # a file's name need not be text, a recording's words are
+    return check({"name": name} | table, str(path))
 
 
 def check(table: dict[str, Any], origin: str) -> Scenario:
