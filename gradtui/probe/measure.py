@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gradtui.probe.extremes import GradientNorms, Scaling
 from gradtui.probe.forward import ForwardHooks
 from gradtui.probe.gradients import Gradients
-from gradtui.probe.kinds import is_activation
+from gradtui.probe.kinds import is_activation, is_cell
 from gradtui.probe.reduce import Limit
 from gradtui.probe.rows import Row, eager_modules, find_rows
 from gradtui.probe.table import Copy, Reader, Sheet, rounded
@@ -45,7 +45,7 @@ class Collected:
 class Probe:
     """Measures a model, or several by name (a GAN's `{"critic": …, "generator": …}`).
 
-    `discovering` goes around one forward pass, again whenever modules come or go. Then, on every step, `measure_gradients` after
+    `discovering` goes around one forward pass or more, again whenever modules come or go. Then, on every step, `measure_gradients` after
     backward; on a frame's step also `arm` before the forward pass, `measure_penalty` and `before_update` before the optimizer's
     step, and `collect` after it.
     """
@@ -87,9 +87,11 @@ class Probe:
         return 0.0 if self._hooks is None else self._hooks.seconds
 
     @contextmanager
-    def discovering(self) -> Iterator[None]:
-        """Find the rows in the forward pass made inside. Extremes taken so far are kept; a frame that was armed is given up."""
-        with traced(self._eager_modules()) as trace:
+    def discovering(self, passed: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Find the rows in the forward passes made inside. Extremes taken so far are kept; a frame that was armed is given up.
+        `passed` is called after every outermost call of a module, and must not raise."""
+        networks = [model for model in self._models.values() if not is_cell(model)]
+        with traced(self._eager_modules(), networks, passed) as trace:
             yield
         if trace.error is not None:
             raise trace.error

@@ -7,7 +7,7 @@ when batch norm is switched on or another activation takes over while the model 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -102,7 +102,7 @@ class _Finder:
                 rows.append((self._place(module, index), self._row(module, group)))
             if module in self._cells:
                 entered = self._calls[module][0].entered
-                rows += [((entered, 1, step, index), self._time_step(module, step, group)) for step in range(len(self._calls[module]))]
+                rows += [((entered, 1, step, index), self._time_step(module, step, group)) for step in range(self._time_steps(module))]
         ordered = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
         for row in ordered:
             row.parameters = [parameter for parameter in row.parameters if parameter not in counted]
@@ -112,8 +112,13 @@ class _Finder:
         return ordered
 
     def _find_cells(self) -> set[nn.Module]:
-        looped = {module for module, calls in self._calls.items() if is_cell(module) and len(calls) > 1}
+        looped = {module for module in self._calls if is_cell(module) and self._time_steps(module) > 1}
         return {cell for cell in looped if not any(outer.module in looped for outer in self._calls[cell][0].ancestors())}
+
+    def _time_steps(self, cell: nn.Module) -> int:
+        """How often a pass through the network calls it, at most; a call outside of any counts as one of the same."""
+        passes = (next((outer for outer in call.ancestors() if outer.module is self._model), None) for call in self._calls[cell])
+        return max(Counter(passes).values(), default=0)
 
     def _fold(self) -> None:
         """Give every normalisation, and every activation with parameters, to the layer before it, else to the one after it."""

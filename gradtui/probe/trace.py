@@ -7,6 +7,7 @@ so what it returns is not taken for the layer's own output.
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from torch.utils.hooks import RemovableHandle
 from gradtui.probe.hook import Hook, elsewhere
 
 Key = tuple[int, int]
+
+_MOST = 50_000
+"""Calls that are kept: about 45 MB."""
 
 
 @dataclass(eq=False)
@@ -40,9 +44,18 @@ class Call:
 
 @dataclass
 class Trace:
-    """The calls of the pass, in the order in which they were entered."""
+    """The calls, in the order in which they were entered: of one pass, or of several, of which those that show nothing new are forgotten
+    (there may be thousands: an evaluation before the training, many micro-batches)."""
 
+    networks: frozenset[nn.Module] = frozenset()
+    """A call of one of these is a whole pass; the calls of others, outside of it, are kept whatever they show."""
+    passed: Callable[[], None] = lambda: None
+    """Told of the end of every outermost call; must not raise."""
     calls: list[Call] = field(default_factory=list)
+    _began: int = 0
+    """How many calls there were before this pass."""
+    _often: Counter[nn.Module] = field(default_factory=Counter)
+    """How often one pass called each module, at most."""
     _open: list[Call] = field(default_factory=list)
     _known: dict[int, tuple[weakref.ref[Tensor], int]] = field(default_factory=dict)
     _events: int = 0
@@ -56,7 +69,7 @@ class Trace:
         self._try(self._leave, module, output)
 
     def _try(self, act: Callable[..., None], *args: Any) -> None:
-        if self.error is not None or elsewhere():
+        if self.error is not None or len(self.calls) >= _MOST or elsewhere():
             return
         try:
             act(*args)
@@ -64,6 +77,8 @@ class Trace:
             self.error = error
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        if not self._open:
+            self._began = len(self.calls)
         inputs = [self._key(tensor) for tensor in tensors((args, kwargs))]
         call = Call(module, self._open[-1] if self._open else None, self._next_event(), inputs)
         self.calls.append(call)
@@ -79,6 +94,16 @@ class Trace:
         call.left = self._next_event()
         first = next(tensors(output), None)
         call.output = None if first is None else self._key(first)
+        if not self._open:
+            if module in self.networks:
+                self._forget_if_known()
+            self.passed()
+
+    def _forget_if_known(self) -> None:
+        often = Counter(call.module for call in self.calls[self._began :])
+        if often <= self._often:
+            del self.calls[self._began :]
+        self._often |= often
 
     def _next_event(self) -> int:
         self._events += 1
@@ -106,9 +131,9 @@ def tensors(value: Any) -> Iterator[Tensor]:
 
 
 @contextmanager
-def traced(modules: Iterable[nn.Module]) -> Iterator[Trace]:
-    """Record the calls of `modules` while the context is open; no hook outlives it."""
-    trace = Trace()
+def traced(modules: Iterable[nn.Module], networks: Iterable[nn.Module], passed: Callable[[], None]) -> Iterator[Trace]:
+    """Record the calls of `modules` while the context is open; no hook outlives it. `networks` and `passed`: as in `Trace`."""
+    trace = Trace(frozenset(networks), passed)
     handles: list[RemovableHandle] = []
     try:
         for module in modules:

@@ -23,7 +23,8 @@ from gradtui.watching.meter import Meter
 from gradtui.watching.ranks import Ranks
 from gradtui.watching.recorder import Recorder
 from gradtui.watching.schedule import Schedule
-from gradtui.watching.subject import Subject, layers_of
+from gradtui.watching.subject import Subject, inside_backward, layers_of, shared_layers
+from gradtui.watching.vigil import Vigil
 
 NOTHING_REACHED = "no module of the model was seen to be called (it is compiled): no delta and no activations; the gradients are exact"
 
@@ -62,6 +63,8 @@ class Run:
         self._hello: Hello | None = None
         self._attempt = 0
         self._discovery = ExitStack()
+        self._vigil: Vigil | None = Vigil(optimizers)
+        """Until the first step."""
         self._discovering_again = False
         self._in_step: set[Clock] = set()
         self._armed_at: int | None = None
@@ -122,6 +125,7 @@ class Run:
     def gradients_ready(self) -> None:
         if self._hello is None:
             self._begin()
+        self._look_out()
         if self._discovering_again:
             self._discovering_again = False
             self._discovery.close()
@@ -160,6 +164,7 @@ class Run:
             self.step += 1
             self._in_step.clear()
         self._in_step.add(clock)
+        self._vigil = None
         clock.last_step = self.step
         if self._late:  # those that made no step in the last one are not waited for
             self._arm_late(self._late if began else self._late & {clock})
@@ -203,7 +208,22 @@ class Run:
     def _discover(self) -> None:
         """Find the rows in the forward passes until the next step begins."""
         for clock in self._clocks:
-            self._discovery.enter_context(clock.probe.discovering())
+            self._discovery.enter_context(clock.probe.discovering(self._passed if clock is self._clocks[0] else lambda: None))
+
+    def _passed(self) -> None:
+        self.guard(self._look_out)
+
+    def _look_out(self) -> None:
+        if self._vigil is not None and (found := self._vigil.look()):
+            self._say(found)
+
+    def _say(self, text: str) -> None:
+        """To whoever reads the recording, and to whoever reads what the loop prints."""
+        if self._hello is None:
+            self._begin()
+        self._recorder.record(Log(text=text))
+        if self.directory is not None:
+            lifetime.complain(text)
 
     def _begin(self) -> None:
         self._discovery.close()
@@ -221,6 +241,12 @@ class Run:
         self._recorder.record(self._hello)
         if not self._forward:
             self._recorder.record(Log(text=f"gradtui: {NOTHING_REACHED}"))
+        if inside_backward() and (shared := shared_layers(self._clocks)):
+            self._say(
+                "gradtui: the optimizers step inside the backward pass, when not every gradient is there: of the layers that several of "
+                f"them update, only what the first of those updates is sure to be measured: {', '.join(shared[:3])}"
+                + (f" and {len(shared) - 3} more" if len(shared) > 3 else "")
+            )
         self._arm(self.step, forward=False)  # this step's forward pass is over
 
     def _look_again(self) -> None:
@@ -332,6 +358,8 @@ class Run:
         if self._hello is None:
             self._begin()
         crashed = end.reason == "crashed"
+        if self._vigil is not None and not crashed and (found := self._vigil.end()):
+            self._say(found)
         try:
             if not crashed:  # whoever started the ranks may be about to end this one, too
                 self._recorder.wait_for_other_ranks()

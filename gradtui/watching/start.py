@@ -107,7 +107,7 @@ def _networks(model: nn.Module | Mapping[str, nn.Module]) -> dict[str, nn.Module
 
 
 def _optimizers(optimizer: Optimizer | Sequence[Optimizer]) -> list[Optimizer]:
-    if not isinstance(optimizer, Optimizer | Iterable) and not isinstance(getattr(optimizer, "optimizer", None), Optimizer):
+    if not isinstance(optimizer, Optimizer | Iterable) and _inner(optimizer) is None:
         raise TypeError(f"optimizer is a {type(optimizer).__name__}; it is a torch.optim.Optimizer, or a list of them")
     listed = list(optimizer) if isinstance(optimizer, Iterable) else [optimizer]
     optimizers = [_that_steps(one) for one in listed]
@@ -120,9 +120,15 @@ def _optimizers(optimizer: Optimizer | Sequence[Optimizer]) -> list[Optimizer]:
 
 
 def _that_steps(optimizer: Optimizer) -> Optimizer:
-    """The optimizer inside those that libraries put around it (Accelerate's, Lightning's): only its step is sure to be made."""
-    inner = getattr(optimizer, "optimizer", None)
-    return _that_steps(inner) if isinstance(inner, Optimizer) else optimizer
+    """The optimizer inside those that are put around it (by Accelerate, by Lightning, as SAM and Lookahead are around another): only its
+    step is sure to be made."""
+    inner = _inner(optimizer)
+    return optimizer if inner is None else _that_steps(inner)
+
+
+def _inner(optimizer: object) -> Optimizer | None:
+    found = (getattr(optimizer, name, None) for name in ("optimizer", "base_optimizer", "_base_optimizer"))
+    return next((inner for inner in found if isinstance(inner, Optimizer) and inner is not optimizer), None)
 
 
 def check_options(rate: float = 1.0, every: int | None = None, share: float = 1.0, **others: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -48,3 +49,15 @@ def layers_of(clocks: Sequence[Clock]) -> list[Layer]:
     for clock in clocks:
         found |= clock.layers()
     return [found[place] for place in sorted(found)]
+
+
+def shared_layers(clocks: Sequence[Clock]) -> list[str]:
+    """The names of those of whose parameters more than one optimizer updates some."""
+    owned = [set(ownership.parameters_of(clock.optimizer)) for clock in clocks]
+    rows = [pair for clock in clocks for pair in zip(clock.probe.layers, clock.probe.row_parameters, strict=True)]
+    return [layer.name for layer, own in rows if sum(not those.isdisjoint(own) for those in owned) > 1]
+
+
+def inside_backward() -> bool:
+    """Whether this is called from a hook on a gradient, as an optimizer is that steps for each parameter as soon as it can."""
+    return torch._C._current_graph_task_id() != -1

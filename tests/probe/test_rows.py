@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradtui.probe import Probe
+from gradtui.probe.trace import traced
 from tests.probe.models import Block, ElmanCell, SkipNet, Unrolled
 from tests.probe.steps import column, count_hooks, gradient, probed, take_frame, take_step
 
@@ -205,3 +206,41 @@ def test_an_exception_in_the_discovering_pass_leaves_rows_and_hooks_alone() -> N
         model(torch.randn(3, 2, 5, 5))
     assert names(probe) == before
     assert count_hooks(model) == 0
+
+
+def test_micro_batches_make_no_more_time_steps_than_the_longest_has() -> None:
+    model = Unrolled(nn.RNNCell(3, 4), 4)
+    probe = Probe(model)
+    with probe.discovering():
+        for length in (3, 2, 5, 3):
+            model(torch.randn(2, length, 3))
+    assert [name for name in names(probe) if "t=" in name] == [f"cell t={step}" for step in range(5)]
+
+
+def test_a_cell_that_the_loop_calls_itself_has_all_its_time_steps() -> None:
+    cell, state = nn.RNNCell(3, 4), torch.zeros(2, 4)
+    probe = Probe(cell)
+    with probe.discovering():
+        for _ in range(3):
+            state = cell(torch.randn(2, 3), state)
+    assert [name for name in names(probe) if "t=" in name] == [f"RNNCell t={step}" for step in range(3)]
+
+
+def test_of_a_thousand_passes_only_those_are_kept_that_show_something_new() -> None:
+    """An evaluation before the training must not fill the memory."""
+    model, x = nn.Sequential(nn.Linear(3, 3), nn.ReLU()), torch.randn(2, 3)
+    ended = 0
+
+    def passed() -> None:
+        nonlocal ended
+        ended += 1
+
+    with traced(model.modules(), [model], passed) as trace:
+        model(x)
+        once = len(trace.calls)
+        for _ in range(20):
+            model(x)
+        assert len(trace.calls) == once
+        model[0](x)  # by itself
+        assert len(trace.calls) == once + 1
+    assert ended == 22

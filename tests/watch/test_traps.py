@@ -11,6 +11,8 @@
 | clipping, before and after | test_gradients: before_and_after_the_loop_clips_them, each_part_of_a_model_clipped_by_itself |
 | torch.compile | test_gradients: of_a_compiled_model_are_exact_and_delta_is_said_to_be_off |
 | DDP, FSDP2, a rank that dies | test_distributed |
+| SAM, an optimizer that never steps, optimizers that step in the backward pass | test_vigil |
+| an evaluation before the training, many micro-batches | probe/test_rows: of_a_thousand_passes…, micro_batches_make_no_more_time_steps… |
 | MultiheadAttention, LSTM, GRU, tied weights, modules used twice | here |
 | sparse, complex and float64 parameters, frozen bases, parameters outside modules | test_gradients: of_every_kind_of_parameter |
 | modules added or thawed after `watch` | test_gradients: of_modules_that_join_and_thaw_while_it_trains |

@@ -1,0 +1,54 @@
+"""Until the first step: whether anybody else trains the weights.
+
+A loop may train with an optimizer that is not the one it gave to `watch`, or never call its `step`: then nothing is ever measured, and
+whoever looks at the empty recording must be told why. All that is looked at are the weights' versions, which every change in place
+raises, when a forward pass ends or gradients are clipped; the first step ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.optim import Optimizer
+
+from gradtui.watching.ownership import parameters_of
+
+_SURE = 3
+"""Changes of the weights between two looks. A checkpoint that is loaded is one; what perturbs them before a step (SAM) makes two."""
+
+
+class Vigil:
+    """Kept over what `optimizers` are to train."""
+
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
+        self._names = " and ".join(dict.fromkeys(type(optimizer).__name__ for optimizer in optimizers))
+        self._parameters = [parameter for optimizer in optimizers for parameter in parameters_of(optimizer)]
+        self._versions = self._seen()
+        self._changes = 0
+        self._passes = 0
+        """Those that could be the training's."""
+        self._told = False
+
+    def look(self) -> str | None:
+        """After a forward pass. What there is to tell, once it is sure."""
+        self._passes += torch.is_grad_enabled()
+        before, self._versions = self._versions, self._seen()
+        self._changes += self._versions != before
+        if self._changes < _SURE or self._told:
+            return None
+        self._told = True
+        return self._about("the weights change")
+
+    def end(self) -> str | None:
+        """The training has ended without a step. What there is to tell, unless that was done."""
+        return self._about("there were forward passes") if self._passes and not self._told else None
+
+    def _seen(self) -> int:
+        return sum(parameter._version for parameter in self._parameters if not parameter.is_inference())
+
+    def _about(self, found: str) -> str:
+        return (
+            f"gradtui: {found}, but {self._names} never made a step, which is when gradients are measured: there is no frame. "
+            "Give gradtui.watch the optimizer whose step() the training calls; where one wraps another, that is mostly the inner one"
+        )
