@@ -28,7 +28,7 @@ from gradtui.stream.events import Layer, Value
 
 PROJECTIONS = 32
 """Directions that the sliced Wasserstein distance looks along, evenly spread over the half turn."""
-OF_BOTH = ("optimizer", "lr")
+OF_BOTH = ("optimizer", "lr", "warmup")
 """The toggles that act on the generator too."""
 
 
@@ -44,6 +44,7 @@ class GanSession(Training):
         self._random = torch.Generator(device).manual_seed(seed)
         self._test_noise = self._noise(len(self.data.test_x))
         self.critic = Critic(networks["critic"], self.settings, lambda critic: critic(self.data.test_x[:2]), seed)
+        self.critic.updates_a_step = self._critic_updates
         kept = ChainMap(dict(GENERATOR), self.settings)
         self.generator = Learner(networks["generator"], kept, lambda generator: generator(self._test_noise[:2]), group="generator")
 

@@ -55,6 +55,9 @@ class Measured:
 class Learner:
     """A network that learns. `settings` is the session's own dict: toggles written there are read at the next update."""
 
+    updates_a_step = 1
+    """A warm-up is counted in the training's steps."""
+
     def __init__(self, model: nn.Module, settings: Mapping[str, Value], look: Callable[[nn.Module], object], group: str = "") -> None:
         """`look` runs one forward of the model, for the probe to find its layers; `group` is theirs, where networks are several."""
         self.model = model
@@ -192,7 +195,8 @@ class Learner:
     def set_lr(self) -> None:
         """Bring the learning rate of the next update into force, as far as a warm-up lets it."""
         warmup = int(self._settings["warmup"])
-        share = min(1.0, (self._updates - self._warmup_began + 1) / warmup) if warmup else 1.0
+        steps = (self._updates - self._warmup_began) // self.updates_a_step
+        share = min(1.0, (steps + 1) / warmup) if warmup else 1.0
         for group in self.optimizer.param_groups:
             group["lr"] = share * float(self._settings["lr"])
 
@@ -211,12 +215,13 @@ class Learner:
     # -- regularisation and clipping -------------------------------------------------------------------------------
 
     def _regulariser(self) -> Gradients:
-        """The gradient of λ₁·Σ|w| + λ₂·Σw² for each weight (not for biases, nor a normalisation's scale and shift)."""
+        """The gradient of λ₁·Σ|w| + λ₂·Σw² for each weight (not for biases, a normalisation's scale and shift, nor what is frozen)."""
         l1, l2 = float(self._settings["l1"]), float(self._settings["l2"])
         if not l1 and not l2:
             return NO_GRADIENTS
         with torch.no_grad():
-            return {weight: l1 * weight.sign() + 2 * l2 * weight for weight in self._parameters if weight.ndim >= 2}
+            weights = [weight for weight in self._parameters if weight.ndim >= 2 and weight.requires_grad]
+            return {weight: l1 * weight.sign() + 2 * l2 * weight for weight in weights}
 
     def _shrink(self, penalty: Mapping[nn.Parameter, Tensor]) -> None:
         """Decoupled, the penalty is subtracted as AdamW subtracts it: past clipping, momentum and adaptive scaling."""

@@ -294,3 +294,15 @@ def test_a_clipped_critic_is_not_rescued_by_a_penalty_alone_and_is_by_spectral_n
     normalised.set("lipschitz", "spectral_norm")
     assert distance(penalised, 35) == pytest.approx(start, rel=0.001)
     assert distance(normalised, 35) < 0.8 * start
+
+
+def test_a_warmup_counts_the_training_s_steps_on_both_networks() -> None:
+    """The critic is updated five times a step: its own updates would be through with a warm-up of ten steps after two."""
+    training = session()
+    measured(training)
+    training.set("warmup", 10)
+    for step in range(1, 13):
+        found = measured(training)
+        rates = [learner.optimizer.param_groups[0]["lr"] for learner in training.learners]
+        assert rates == [pytest.approx(5e-5 * min(1.0, step / 10))] * 2
+        assert found.lr == rates[0]

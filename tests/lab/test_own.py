@@ -31,6 +31,11 @@ class Made(nn.Module):
 def make(width=32):
     return Made(width)
 
+def half_frozen():
+    body = nn.Linear(64, 16)
+    body.weight.requires_grad_(False)
+    return nn.Sequential(body, nn.ReLU(), nn.Linear(16, 10))
+
 def functional():
     class F(nn.Module):
         def __init__(self):
@@ -340,3 +345,15 @@ def test_a_file_of_a_users_shadows_no_installed_module(tmp_path: Path) -> None:
     (tmp_path / "wave.py").write_text("raise RuntimeError('shadowed')")
     (tmp_path / "uses.py").write_text("import wave\nfrom torch import nn\ndef make(): return nn.Linear(64, 10)\n")
     assert len(begin(own("uses:make")).layers) == 1
+
+
+@pytest.mark.parametrize("regularisation", ["loss", "decoupled"])
+def test_what_the_network_froze_is_not_regularised(regularisation: str) -> None:
+    """A parameter with a gradient is moved by the optimizer, whatever its `requires_grad`: the penalty must not give it one."""
+    training = begin(own("mine:half_frozen"), l1=0.01, l2=0.1, regularisation=regularisation)
+    frozen, free = training.learner.model[0].weight, training.learner.model[2].weight  # type: ignore[index]
+    before = frozen.detach().clone(), free.detach().clone()
+    found = measured(training)
+    assert torch.equal(frozen, before[0])
+    assert not torch.equal(free, before[1])
+    assert found.layers["penalty_norm"][0] in (None, 0.0)
