@@ -50,14 +50,13 @@ class Examination:
         self._ever: dict[str, set[Value]] = {}
 
     def take(self, event: Event) -> None:
-        settings = dict(self.state.settings)
+        felt = isinstance(event, Applied) and self.state.felt(event)
         edges = self.state.apply(event)
         match event:
             case Hello():
                 self._begin(event, edges)
-            case Applied():
-                changed = {key: value for key, value in self.state.settings.items() if settings.get(key) != value and self.state.acts(key)}
-                self._change(event.step, changed)
+            case Applied() if felt and event.value is not None:
+                self._change(event.step, {event.toggle: event.value})
             case Frame():
                 self._frame(event, edges)
 
@@ -110,8 +109,6 @@ class Examination:
         self._recent.clear()
 
     def _change(self, step: int, changed: dict[str, Value]) -> None:
-        if not changed:
-            return
         for key, value in changed.items():
             self._ever.setdefault(key, set()).add(value)
         newest = self._trials[-1] if self._trials else None

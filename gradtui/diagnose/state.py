@@ -25,6 +25,8 @@ LOG_LINE = 4000
 """Characters kept of one line."""
 WARNINGS = 1000
 
+AGAIN = ("init", "warmup")
+"""Toggles that act also where they are set to what they are: weights are drawn anew, a warm-up begins."""
 UNFELT = ("pace",)
 """Toggles that the network does not feel: nothing that follows is their doing, so they leave no mark."""
 
@@ -112,14 +114,21 @@ class RunState:
             if applied.toggle in ("pause", "step", "resume"):
                 self.paused = applied.toggle != "resume"
             return
-        if applied.value is None or self.settings.get(applied.toggle) == applied.value:
+        if applied.value is None:
             return
+        felt = self.felt(applied)
         self.settings[applied.toggle] = applied.value
-        if self.acts(applied.toggle):
+        if felt:
             self.ghost = self.frame or self.ghost
             for tracker in self._trackers:
                 tracker.start_over()
             self.history.mark(applied.step, applied.toggle, applied.value)
+
+    def felt(self, applied: Applied) -> bool:
+        """Whether the network will have changed by what `applied` tells, which has not been taken in yet."""
+        if applied.reason or applied.value is None or applied.toggle in VERBS or not self.acts(applied.toggle):
+            return False
+        return applied.toggle in AGAIN or self.settings.get(applied.toggle) != applied.value
 
     def acts(self, key: str) -> bool:
         """Whether the network feels a toggle, and before the next restart: one that it does not leaves no trace on the curves."""

@@ -30,6 +30,15 @@ def by_the_step(_: Learner, __: Settings) -> str:
     return ""
 
 
+def waits_for(where: str, in_force: Callable[[Settings], bool]) -> Callable[[Learner, Settings], str]:
+    """For toggles that every update reads afresh, and that do nothing but under another's setting, `where`: they say so."""
+
+    def apply(_: Learner, settings: Settings) -> str:
+        return "" if in_force(settings) else f"in force with {where}"
+
+    return apply
+
+
 def needs(families: set[str], why: str) -> Callable[[Scenario], str]:
     """For toggles of some families; `why` is the reason for the others, `{model}` in it is theirs."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from gradtui.lab.declaration import Declaration, Settings, needs
+from gradtui.lab.declaration import Declaration, Settings, needs, waits_for
 from gradtui.lab.declarations_gan import LIPSCHITZ, PENALTY_WEIGHT, WEIGHT_CLIP
 from gradtui.lab.declarations_sequence import CELL, FORGET_BIAS, LAYER_NORM, LEAKY_STATE, WARMUP
 from gradtui.lab.declarations_setup import DATA, LOSS_SCALE, PRECISION
@@ -46,9 +46,15 @@ def _set_activation(learner: Learner, _: Settings) -> str:
     return ""
 
 
-def _reinitialise(learner: Learner, _: Settings) -> str:
+def _set_leaky_slope(learner: Learner, settings: Settings) -> str:
+    learner.set_activation()
+    return "" if settings["activation"] == "leaky_relu" else "in force with activation=leaky_relu"
+
+
+def _reinitialise(learner: Learner, settings: Settings) -> str:
     learner.reinitialise()
-    return "weights drawn anew, optimizer state starts afresh"
+    drawn = "weights drawn anew, optimizer state starts afresh"
+    return drawn if settings.get("cell", "rnn") == "rnn" else f"{drawn}; those of gates orthogonal whatever init says"
 
 
 def _set_sigma_w(learner: Learner, settings: Settings) -> str:
@@ -101,6 +107,7 @@ TOGGLES: tuple[Declaration, ...] = (
         minimum=1e-12,
         maximum=1e12,
         hotkey="t",
+        apply=waits_for("clip=norm or value", lambda settings: settings["clip"] != "off"),
     ),
     Declaration(
         "batch_norm",
@@ -161,13 +168,13 @@ TOGGLES: tuple[Declaration, ...] = (
         default=0.01,
         minimum=0,
         maximum=1,
-        apply=_set_activation,
+        apply=_set_leaky_slope,
     ),
     Declaration(
         "init",
         "init",
         "How weights are drawn: xavier (Glorot 2010), he (He 2015), lecun, orthogonal, gaussian (N(0, σ_w²/fan_in)), zeros, constant."
-        " Changing it draws them anew.",
+        " Setting it draws them anew.",
         default="xavier",
         choices=INITS,
         hotkey="i",
@@ -206,6 +213,7 @@ TOGGLES: tuple[Declaration, ...] = (
         "Whether L1 and L2 add to the loss's gradient, or are decoupled: they shrink the weights apart from it (Loshchilov 2019).",
         default="loss",
         choices=("loss", "decoupled"),
+        apply=waits_for("l1 or l2", lambda settings: bool(settings["l1"] or settings["l2"])),
     ),
     LIPSCHITZ,
     WEIGHT_CLIP,

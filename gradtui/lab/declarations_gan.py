@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from gradtui.lab.declaration import Declaration, Settings, needs
+from gradtui.lab.declaration import Declaration, Settings, needs, waits_for
 
 if TYPE_CHECKING:
     from gradtui.lab.critic import Critic
@@ -22,10 +22,6 @@ def _set_weight_clip(learner: Learner, settings: Settings) -> str:
     if settings["lipschitz"] != "clip_weights":
         return "in force with lipschitz=clip_weights"
     return _set_lipschitz(learner, settings)
-
-
-def _says_when(_: Learner, settings: Settings) -> str:
-    return "" if settings["lipschitz"] == "gradient_penalty" else "in force with lipschitz=gradient_penalty"
 
 
 LIPSCHITZ = Declaration(
@@ -58,5 +54,5 @@ PENALTY_WEIGHT = Declaration(
     maximum=1e4,
     hotkey="y",
     applies=_CRITIC_ONLY,
-    apply=_says_when,
+    apply=waits_for("lipschitz=gradient_penalty", lambda settings: settings["lipschitz"] == "gradient_penalty"),
 )

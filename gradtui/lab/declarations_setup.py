@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from gradtui.lab import families, files
-from gradtui.lab.declaration import Declaration
+from gradtui.lab.declaration import Declaration, waits_for
 from gradtui.stream.events import Value
 
 if TYPE_CHECKING:
@@ -55,4 +55,5 @@ LOSS_SCALE = Declaration(
     minimum=2.0**-24,
     maximum=2.0**24,
     applies=PRECISION.applies,
+    apply=waits_for("precision=fp16 or bf16", lambda settings: settings["precision"] != "fp32"),
 )

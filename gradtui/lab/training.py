@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import torch
 
+from gradtui.diagnose.state import AGAIN
 from gradtui.lab import data, toggles
 from gradtui.lab.declaration import Declaration
 from gradtui.lab.errors import SettingError
@@ -64,6 +65,8 @@ class Training(ABC):
         before, self.settings[key] = self.settings[key], value
         if not toggle.live:
             return value, "in force at the next restart"
+        if value == before and key not in AGAIN:
+            return value, ""  # nothing that was learned is set afresh for it
         try:
             return value, self._apply(toggle)
         except SettingError:

@@ -175,3 +175,19 @@ def test_a_change_that_is_restarted_at_once_is_compared_with_what_was_before_it(
     after = [hello(settings={"batch_norm": "on"}, attempt=1), *(frame(i, loss=0.1) for i in range(6))]
     trial = report([*before, *after]).trials[-1]
     assert (trial.restart, trial.loss_before, trial.verdict) == (True, 2.0, "better")
+
+
+def test_weights_drawn_anew_by_the_init_that_is_in_force_are_a_change_of_their_own() -> None:
+    """What follows would else be told as the doing of the change before it."""
+    toggles = [*TOGGLES, Toggle(key="init", label="init", kind="choice", value="he", choices=["xavier", "he"])]
+    events: list[Event] = [hello(toggles=toggles), *(frame(i) for i in range(6)), applied(6, "clip", "norm")]
+    events += [
+        *(frame(i) for i in range(6, 12)),
+        applied(12, "init", "he"),
+        applied(12, "clip", "norm"),
+        *(frame(i, loss=0.1) for i in range(12, 18)),
+    ]
+    assert [(trial.step, trial.settings, trial.verdict) for trial in report(events).trials] == [
+        (6, {"clip": "norm"}, "same"),
+        (12, {"init": "he"}, "better"),
+    ]

@@ -174,3 +174,12 @@ def test_a_restart_with_other_layers_leaves_no_ghost() -> None:
     state.apply(frame(0, -2.0))
     state.apply(hello(layers(6), attempt=1))
     assert state.ghost is None
+
+
+def test_weights_drawn_anew_leave_a_mark_and_a_ghost_though_init_stays_what_it_is() -> None:
+    state = RunState()
+    state.apply(hello(toggles=[Toggle(key="init", label="init", kind="choice", value="he", choices=["xavier", "he"])]))
+    state.apply(frame(0))
+    state.apply(applied(1, "init", "he"))
+    assert [mark.toggle for mark in state.history.marks] == ["init"]
+    assert state.ghost is state.frame

@@ -156,3 +156,9 @@ def test_the_identity_is_a_start_for_recurrent_weights_only() -> None:
     assert torch.equal(network(preset("forgetful-rnn", init="identity")).cell.recurrent.weight, torch.eye(32))
     with pytest.raises(SettingError, match="init is 'identity'"):
         toggles.check(load("deep-sigmoid"), "init", "identity")
+
+
+def test_an_init_that_gates_do_not_follow_says_so() -> None:
+    gated, plain = preset("forgetful-rnn", cell="gru"), preset("forgetful-rnn")
+    assert "orthogonal whatever init says" in gated.set("init", "he")[1]
+    assert "orthogonal" not in plain.set("init", "he")[1]

@@ -220,3 +220,37 @@ def test_multiplying_the_loss_by_a_power_of_two_is_exact() -> None:
         x, y = next(batches)
         scaled.learner.update(lambda x=x, y=y: F.cross_entropy(scaled.learner.model(x), y) * 2.0**10, measure=False)  # type: ignore[misc]
     assert all(torch.equal(a, b) for a, b in zip(weights(plain), weights(scaled), strict=True))
+
+
+def test_a_toggle_set_to_what_it_is_sets_nothing_afresh() -> None:
+    training = session("exploding-batchnorm", depth=3)
+    for _ in range(3):
+        training.take_step(measure=False)
+    before, state = weights(training), training.learner.optimizer.state_dict()["state"]
+    means = [buffer.clone() for buffer in training.learner.model.buffers()]
+    for key in ("batch_norm", "norm_scale", "optimizer", "activation", "skip", "sigma_w"):
+        assert training.set(key, training.settings[key]) == (training.settings[key], "")
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(training), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(means, training.learner.model.buffers(), strict=True))
+    assert len(training.learner.optimizer.state_dict()["state"]) == len(state) > 0
+
+
+def test_an_init_set_to_what_it_is_draws_anew() -> None:
+    training = session("deep-sigmoid")
+    before = weights(training)[0]
+    assert "drawn anew" in training.set("init", "xavier")[1]
+    assert not torch.equal(before, weights(training)[0])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "where"),
+    [
+        ("clip_threshold", 0.1, {"clip": "value"}),
+        ("leaky_slope", 0.2, {"activation": "leaky_relu"}),
+        ("regularisation", "decoupled", {"l2": 0.01}),
+        ("loss_scale", 8.0, {"precision": "bf16"}),
+    ],
+)
+def test_a_toggle_that_does_nothing_yet_says_under_what_it_will(key: str, value: Value, where: dict[str, Value]) -> None:
+    assert session("deep-sigmoid").set(key, value)[1].startswith("in force with ")
+    assert session("deep-sigmoid", **where).set(key, value)[1] == ""
