@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 import torch
@@ -45,8 +45,7 @@ class Loop:
         self._paused = False
         self._single = False
         self._attempt = 0
-        self._settings = dict(spec.settings)
-        self._begin()
+        self._begin(self._new_session(spec.settings))
 
     def run(self) -> End:
         """Train to the end; returns the event that says which. What the training raises passes through."""
@@ -72,8 +71,12 @@ class Loop:
 
     # -- beginning -------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        self._session = begin(self._spec.scenario, self._settings, self._spec.seed, self._device)
+    def _new_session(self, settings: Mapping[str, Value]) -> Training:
+        """Raises SettingError."""
+        return begin(self._spec.scenario, settings, self._spec.seed, self._device)
+
+    def _begin(self, session: Training) -> None:
+        self._session = session
         self._frame_time = self._due = time.monotonic()
         self._frame_step = -1
         self._writer.append(self._hello())
@@ -105,6 +108,9 @@ class Loop:
                     self._set(command.id, key, value)
 
     def _do(self, command: Command) -> None:
+        if command.do == "restart":
+            self._restart(command.id)
+            return
         self._answer(command.id, command.do)
         match command.do:
             case "pause":
@@ -117,11 +123,18 @@ class Loop:
                 self._stopping.set()
             case "detach":
                 self._detach()
-            case "restart":
-                self._paused = False  # as whoever reads the new hello takes it to be
-                self._attempt += 1
-                self._settings = dict(self._session.settings)
-                self._begin()
+
+    def _restart(self, id: str) -> None:
+        """Begin again with the toggles as they are; where they cannot be had together, go on with what there is."""
+        try:
+            session = self._new_session(self._session.settings)
+        except SettingError as error:
+            self._answer(id, "restart", reason=str(error))
+            return
+        self._answer(id, "restart")
+        self._paused = False  # as whoever reads the new hello takes it to be
+        self._attempt += 1
+        self._begin(session)
 
     def _follow_schedule(self) -> None:
         if self._attempt:

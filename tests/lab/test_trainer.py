@@ -222,3 +222,17 @@ def test_a_run_that_is_left_before_it_began_says_so(run: RunDirectory, tmp_path:
     trainer._cut_lifeline()
     wait_for(lambda: not trainer.alive, "its end")
     assert read_all(run.events) == [End(reason="stopped", step=-1)]
+
+
+def test_a_restart_that_cannot_be_is_refused_and_the_training_goes_on(run: RunDirectory, trainers: list[Trainer]) -> None:
+    """Toggles that wait for a restart are checked one by one; that they do not go together shows only then."""
+    trainers.append(start(spec("healthy-transformer", steps=None, pace=50), run))
+    wait_for(lambda: frames(run), "the first frame")
+    answered(run, commands.send(run.commands, set={"width": 33}))
+    refused = answered(run, commands.send(run.commands, do="restart"))
+    assert "a multiple of its heads" in refused.reason
+    assert trainers[0].alive
+    wait_for(lambda: frames(run)[-1].step > refused.step, "a later frame")
+    answered(run, commands.send(run.commands, set={"width": 16}))
+    assert answered(run, commands.send(run.commands, do="restart")).reason == ""
+    wait_for(lambda: sum(isinstance(e, Hello) for e in read_all(run.events)) == 2, "the restart's hello")
