@@ -76,6 +76,9 @@ class GradApp(App[Outcome]):
             "escape", "scenarios", "Scenarios", id="app.back", show=False, tooltip="Clear the filter; then back to the list of scenarios."
         ),
         Binding("question_mark,f1", "help", "Help", id="app.help", key_display="?", tooltip="All keys, and what the signs mean."),
+        Binding(
+            "ctrl+p", "command_palette", "palette", id="app.palette", show=False, priority=True, tooltip="All of this in a list to search."
+        ),
         Binding("f8", "shot", "Picture", id="app.shot", show=False, tooltip="Save the screen as SVG and as text."),
         Binding("ctrl+z", "suspend_process", "Suspend", id="app.suspend", show=False, tooltip="Back to the shell; fg returns."),
     ]

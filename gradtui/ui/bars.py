@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -24,7 +25,7 @@ from gradtui.ui.arrange import Arrangement, Entry
 from gradtui.ui.columns import Body, Column
 from gradtui.ui.lines import Lines, Row
 from gradtui.ui.measures import MEASURES, Measure, at
-from gradtui.ui.scale import elide
+from gradtui.ui.scale import elide, padded
 
 SLICES = 8
 LONGEST_NAME = 24
@@ -185,7 +186,7 @@ class LayerBars(Vertical, can_focus=True):
         if not self.is_attached:
             return
         width = self.size.width
-        longest = max((len(inert(layer.name)) for layer in self._layers), default=0)
+        longest = max((cell_len(inert(layer.name)) for layer in self._layers), default=0)
         self._name_width = min(max(longest + 3, SHORTEST_NAME), LONGEST_NAME, max(8, width // 3))
         self._rows, self._age = self._select(), 0
         self._cursor = min(self._cursor, max(0, len(self._rows) - 1))
@@ -215,7 +216,7 @@ class LayerBars(Vertical, can_focus=True):
         part = f" {visible.start + 1}-{visible.stop}/{len(self._rows)}"
         if len(visible) < len(self._rows) and not asked.few and len(about) + len(part) < self._name_width:
             about += part
-        title = elide(about, self._name_width - 1).ljust(self._name_width)
+        title = padded(elide(about, self._name_width - 1), self._name_width)
         ruler = self._axes[self.measure.key].ruler(self._bar_width).ljust(self._bar_width)
         self._header.put([((title, "title"), (ruler, "muted"), (self.measure.heading + " ", "muted"))])
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from gradtui.diagnose.history import History, Point
 from gradtui.ui.lines import Lines, Row
-from gradtui.ui.scale import Axis, number, state
+from gradtui.ui.scale import Axis, number, state, wrapped
 
 OTHER = "·"
 """What another run's curve is drawn with."""
@@ -85,8 +85,8 @@ class HistoryPanel(Lines):
         axis = self._axes[title] = self._axes.get(title, _first_axis(both)).extended(point.value for point in both)
         head = self._heads.get(title) or title_row(title, points, width, other)
         if not both:
-            why = " nothing above zero that a logarithmic axis could show" if points else ""
-            return [head, ((why[:width].ljust(width), "muted"),)] + [((" " * width, ""),)] * (height - 2)
+            why = wrapped("nothing above zero that a logarithmic axis could show", width - 2, height - 1) if points else []
+            return [head, *(((f" {line}".ljust(width), "muted"),) for line in why)] + [((" " * width, ""),)] * (height - 1 - len(why))
         return [head, *(curve_row(line, width) for line in draw(finite, axis, marks, width, height - 1, self._marker, others))]
 
 

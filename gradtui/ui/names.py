@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradtui.ui.scale import elide
+from rich.cells import cell_len
+
+from gradtui.ui.scale import beginning, elide
 
 LEAST = 3
 """Cells of a path's last part, the ellipsis included, under which cutting it would leave too little to read."""
@@ -12,7 +14,7 @@ LEAST = 3
 
 def labels(names: Sequence[str], width: int) -> list[str]:
     """Every name in at most `width` cells; where one does not fit, an ending that all paths share is left out of all."""
-    if all(len(name) <= width for name in names):
+    if all(cell_len(name) <= width for name in names):
         return list(names)
     ending = _shared_ending(names)
     return [short_name(name.removesuffix(ending) or name, width) for name in names]
@@ -33,10 +35,10 @@ def short_name(name: str, width: int) -> str:
     """
     *parts, last = name.split(".")
     for n, part in enumerate(parts):
-        if len(".".join([*parts, last])) <= width:
+        if cell_len(".".join([*parts, last])) <= width:
             break
         parts[n] = part if part.isdigit() else part[:1]
-    room = width - len(".".join([*parts, ""]))
-    if parts and len(last) > room >= LEAST:
-        last = f"{last[: room - 1]}…"
+    room = width - cell_len(".".join([*parts, ""]))
+    if parts and cell_len(last) > room >= LEAST:
+        last = f"{beginning(last, room - 1)}…"
     return elide(".".join([*parts, last]), width)

@@ -13,7 +13,7 @@ from statistics import median
 
 from gradtui.diagnose.words import inert
 from gradtui.ui.lines import Row
-from gradtui.ui.scale import Axis, bar, elide, state
+from gradtui.ui.scale import Axis, bar, elide, padded, state
 
 STYLE_OF = {"b": "bar", "h": "hot", "v": "void", "m": "muted", "g": "ghost", "t": "theory", "s": "band", "f": "faded"}
 
@@ -96,9 +96,9 @@ def spans(text: str, codes: str) -> Row:
 def name_cell(label: str, width: int, severity: str, *, frozen: bool, cursor: bool) -> Row:
     """A layer's flag and its name, shortened to at most `width - 3` cells."""
     letter, style = FLAGS.get(severity) or (FROZEN if frozen else (" ", ""))
-    return ((letter, style), (" ", ""), (label.ljust(width - 3), "cursor" if cursor else ""), (" ", ""))
+    return ((letter, style), (" ", ""), (padded(label, width - 3), "cursor" if cursor else ""), (" ", ""))
 
 
 def group_cell(group: str, width: int) -> Row:
     """The header of a network among several."""
-    return ((elide(inert(group), width).ljust(width), "group"),)
+    return ((padded(elide(inert(group), width), width), "group"),)

@@ -57,7 +57,7 @@ class RunScreen(Commanding):
         Binding("slash", "filter", "Filter", id="run.filter", show=False, tooltip="Show only layers whose name contains a text."),
         Binding("l", "log", "Log", id="run.log", tooltip="What the trainer printed."),
         Binding("R", "doctor", "Doctor", id="run.doctor", show=False, tooltip="Try every fix and rank them by what they did."),
-        Binding("exclamation_mark", "explain", "Explain", id="run.explain", show=False, tooltip="What the open warnings mean."),
+        Binding("exclamation_mark", "explain", "Explain", id="run.explain", tooltip="All that is wrong, in full, and what it means."),
         Binding(
             fixes.KEY, "fix", "Fix", id="run.fix", show=False, tooltip="Set what the open warnings suggest; where they differ: choose one."
         ),
@@ -279,7 +279,7 @@ class RunScreen(Commanding):
     def action_explain(self) -> None:
         from gradtui.ui.pages import PagesScreen  # here: a screen that starts needs no pages
 
-        self.app.push_screen(PagesScreen([warning.code for warning in fixes.worst_first(self.feed.state.open)]))
+        self.app.push_screen(PagesScreen(warnings.items(self.feed.state, self.life, changeable=self.changeable)))
 
     def action_doctor(self) -> None:
         if why_not := self.why_not("doctor"):

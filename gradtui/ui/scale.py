@@ -1,7 +1,8 @@
 """From a measurement to what is drawn: logarithmic axes, bars in eighths of a cell, short numbers.
 
 Plain Python without Textual, so that every rule of the drawing can be tested by itself. Zero, NaN, infinity and "not
-measured" have no place on a logarithmic axis: they are words here, never lengths.
+measured" have no place on a logarithmic axis: they are words here, never lengths. Widths of text are cells, not characters:
+a layer may have a Chinese name.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
@@ -42,7 +45,7 @@ class Axis:
         return min(width - 1, int(self.position(value) * width))
 
     def ruler(self, width: int) -> str:
-        """`width` characters of labels, each beginning at its own decade: `│1e-9    │1e-6`."""
+        """`width` characters of labels, each beginning at its own decade: `│1e-9    │1e-6`; the last cell stays empty."""
         if width < 1:
             return ""
         longest = max(len(f"1e{self.low}"), len(f"1e{self.high}")) + 1
@@ -52,7 +55,7 @@ class Axis:
         for decade in range(self.low, self.high, step):
             label = f"│1e{decade}"
             at = round((decade - self.low) / decades * width)
-            if at + len(label) <= width:
+            if at + len(label) < width:
                 cells[at : at + len(label)] = label
         return "".join(cells)
 
@@ -103,13 +106,24 @@ def percent(value: float | None) -> str:
 
 
 def elide(text: str, width: int) -> str:
-    """`text` in at most `width` characters, the middle left out: the ends of a module's path say most."""
-    if len(text) <= width:
+    """`text` in at most `width` cells, the middle left out: the ends of a module's path say most."""
+    if cell_len(text) <= width:
         return text
     if width < 2:
-        return text[:width]
+        return beginning(text, width)
     tail = (width - 1) * 2 // 3
-    return f"{text[: width - 1 - tail]}…{text[len(text) - tail :] if tail else ''}"
+    end = next(text[at:] for at in range(len(text) + 1) if cell_len(text[at:]) <= tail)
+    return f"{beginning(text, width - 1 - tail)}…{end}"
+
+
+def beginning(text: str, width: int) -> str:
+    """As much of `text` as `width` cells hold."""
+    return text if cell_len(text) <= width else set_cell_size(text, max(0, width)).rstrip()
+
+
+def padded(text: str, width: int) -> str:
+    """`text` and spaces: `width` cells."""
+    return set_cell_size(text, width)
 
 
 def setting(value: object) -> str:
@@ -125,12 +139,12 @@ def wrapped(text: str, width: int, limit: int) -> list[str]:
     line = ""
     for word in text.split():
         word = elide(word, width)
-        if line and len(line) + 1 + len(word) > width:
+        if line and cell_len(line) + 1 + cell_len(word) > width:
             lines.append(line)
             line = word
         else:
             line = f"{line} {word}" if line else word
     lines += [line] if line else []
     if len(lines) > limit:
-        lines[limit - 1 :] = [f"{' '.join(lines[limit - 1 :])[: max(0, width - 1)]}…"]
+        lines[limit - 1 :] = [f"{beginning(' '.join(lines[limit - 1 :]), width - 1)}…"]
     return lines

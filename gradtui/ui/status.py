@@ -12,7 +12,7 @@ from gradtui.stream.events import Frame
 from gradtui.ui import theory
 from gradtui.ui.life import Life
 from gradtui.ui.lines import Row, Span
-from gradtui.ui.scale import number, percent, state
+from gradtui.ui.scale import elide, number, percent, state
 
 LIFE_STYLES = {
     "RUN": "good",
@@ -27,19 +27,25 @@ LIFE_STYLES = {
 
 WATCHING = ("watch_share", "norms_every")
 
+ONE_ROW = 60
+"""Cells from which the status is one row."""
+NUMBERS = 30
+"""Cells that a long name leaves to the numbers beside it."""
+HELP = "? keys"
+"""Said where there is no footer to say it."""
+
 
 def status_rows(run: RunState, life: Life, gpu: str, width: int, directory: str = "gradtui") -> list[Row]:
     """The status in one row, or in two where it is narrow. What does not fit is left out, the least important first.
 
     `directory`: what the run is called until it has said its own name."""
-    head: list[Span] = [
-        (f" {scenario_name(run) or inert(directory)} ", "title"),
-        (f" {life_text(life)} ", LIFE_STYLES.get(life.word, "good")),
-    ]
-    parts = _parts(run, gpu, width >= 100)
-    if width >= 60:
-        return [_fitted(head, parts, width)]
-    return [tuple(head), _fitted([(" ", "")], parts, width)]
+    one = width >= ONE_ROW
+    said = f" {life_text(life)} "
+    name = elide(scenario_name(run) or inert(directory), max(8, width - len(said) - 2 - (NUMBERS if one else 0)))
+    head: list[Span] = [(f" {name} ", "title"), (said, LIFE_STYLES.get(life.word, "good"))]
+    row = head if one else [(" ", "")]
+    numbers = _fitted(row, _parts(run, gpu, width, width - sum(len(text) for text, _ in row)), width)
+    return [numbers] if one else [_fitted(head, [("", HELP)], width), numbers]
 
 
 def scenario_name(run: RunState) -> str:
@@ -52,20 +58,21 @@ def life_text(life: Life) -> str:
     return f"{life.word} {life.detail}" if life.word in ("SILENT", "JUDGING") else life.word
 
 
-def _parts(run: RunState, gpu: str, wide: bool) -> list[tuple[str, str]]:
-    """Label and value, the most important first."""
+def _parts(run: RunState, gpu: str, width: int, room: int) -> list[tuple[str, str]]:
+    """Label and value, the most important first. How many steps there will be is told where the loss still has `room` beside it."""
     frame, hello = run.frame, run.hello
     if hello is None:
         return []
     if frame is None:
         return [("device", inert(hello.device)), ("layers", f"{len(hello.layers):,}")]
+    step, loss = f"{frame.step:,}", number(frame.loss)
     of = f"/{hello.steps:,}" if hello.steps else ""
-    parts = [("step", f"{frame.step:,}{of}"), ("loss", number(frame.loss))]
+    parts = [("step", step + of if len(f"  step {step}{of}  loss {loss}") <= room else step), ("loss", loss)]
     if "accuracy" in frame.metrics:
         parts.append(("accuracy", percent(frame.metrics["accuracy"])))
     parts.append(("lr", f"{frame.lr:g}" if frame.lr is not None else "–"))
     if frame.steps_per_second is not None:
-        parts.append(("steps/s", f"{frame.steps_per_second:.0f}{_pace(run) if wide else ''}"))
+        parts.append(("steps/s", f"{_speed(frame.steps_per_second)}{_pace(run) if width >= 100 else ''}"))
     parts.append(("", inert(hello.device)))
     parts += _watching(run, frame)
     parts += [("", gpu)] if gpu else []
@@ -88,6 +95,11 @@ def _metric(name: str, value: float) -> tuple[str, str]:
     """A scaler's values are whole numbers, and powers of two are told by every digit; several optimizers' have a name before them."""
     counted = name.endswith(("loss_scale", "skipped")) and math.isfinite(value) and value == int(value)
     return inert(name).replace("_", " "), f"{value:,.0f}" if counted else number(value)
+
+
+def _speed(value: float) -> str:
+    """Whole steps, or, of a loop that takes seconds for one, what there is of them."""
+    return number(value) if value < 10 else f"{value:,.0f}"
 
 
 def _pace(run: RunState) -> str:

@@ -21,7 +21,7 @@ from gradtui.ui.scale import elide, setting, wrapped
 COLUMN = 26
 """Cells that one toggle needs; a wider panel shows several side by side."""
 
-ONLY_TO_LOOK_AT = "none: gradtui.watch(…, control=True) in the loop offers some"
+ONLY_TO_LOOK_AT = "no toggles: gradtui.watch(…, control=True) in the loop offers some"
 
 SELDOM = ("l1", "l2", "warmup")
 """Toggles with a key that wait behind the others where there is not room for all."""

@@ -1,4 +1,7 @@
-"""What is wrong, in words: letter and word first, then where and on what evidence, then the key that would help."""
+"""What is wrong, in words: letter and word first, then where and on what evidence, then the key that would help.
+
+The panel has what there is room for, and the page behind `!` has every word.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,15 @@ def flags(warnings: Mapping[str, Warning]) -> dict[str, str]:
     return found
 
 
+CRASHED = "crashed"
+"""The code of the entry that says how the trainer ended; no warning has it."""
+
+
 @dataclass(frozen=True)
 class Item:
-    """One entry: a letter and its style, the name, what was seen (in full, and in a few words), and what would help."""
+    """One entry: its code, a letter and its style, the name, what was seen (in full, and in a few words), and what would help."""
 
+    code: str
     letter: str
     style: str
     title: str
@@ -38,22 +46,29 @@ class Item:
     advice: str
 
 
-def rows(run: RunState, life: Life, width: int, height: int, *, changeable: bool = True) -> list[Row]:
-    """The panel's rows: how the trainer ended, then every open warning, the most severe first and of those the newest.
+def items(run: RunState, life: Life, *, changeable: bool = True) -> list[Item]:
+    """How the trainer ended, then every open warning, the most severe first and of those the newest.
 
     `changeable`: toggles can still be changed, so that a key is worth naming.
     """
-    if life.word == "JUDGING":
-        return [((f" judging what came before: {life.detail}", "muted"),)]
-    items = []
+    found = []
     if life.word == "CRASHED":
-        detail = words.inert(life.detail)
-        items.append(Item("X", "alarm", "CRASHED", f"{detail}.", detail, life.advice))
+        detail = words.inert(" ".join(life.detail.split()))
+        found.append(Item(CRASHED, "X", "alarm", "CRASHED", f"{detail}.", detail, life.advice))
     for warning in fixes.worst_first(run.open):
         letter, style = FLAGS[warning.severity]
         told = fixes.advice(warning, run, changeable=changeable)
-        items.append(Item(letter, style, heading(warning), evidence(warning), _dated(warning, f": {warning.evidence.brief}"), told))
-    return _laid_out(items, width, height) if items else all_clear(run, width)
+        brief = _dated(warning, f": {warning.evidence.brief}")
+        found.append(Item(warning.code, letter, style, heading(warning), evidence(warning), brief, told))
+    return found
+
+
+def rows(run: RunState, life: Life, width: int, height: int, *, changeable: bool = True) -> list[Row]:
+    """The panel's rows."""
+    if life.word == "JUDGING":
+        return [((f" judging what came before: {life.detail}", "muted"),)]
+    found = items(run, life, changeable=changeable)
+    return _laid_out(found, width, height) if found else all_clear(run, width)
 
 
 def all_clear(run: RunState, width: int) -> list[Row]:
@@ -85,11 +100,17 @@ def _dated(warning: Warning, text: str) -> str:
 
 
 def _laid_out(items: Sequence[Item], width: int, height: int) -> list[Row]:
-    """Each item on as many lines as there is room for, every item on at least one."""
+    """Each item on as many lines as there is room for; how many found none, and the key that shows them, is on the last.
+
+    Why a trainer crashed comes before all else: one line is left for what else is wrong.
+    """
     laid: list[Row] = []
     inner = max(1, width - 3)
     for n, item in enumerate(items):
-        lines = _lines(item, inner, max(1, height - len(laid) - (len(items) - n - 1)))
+        room, others = height - len(laid), len(items) - n - 1
+        if laid and others and room == 1:
+            return [*laid, ((f"   +{others + 1} more: !", "muted"),)]
+        lines = _lines(item, inner, max(1, room - (min(1, others) if item.code == CRASHED else others)))
         title = lines[0][: len(item.title)]
         laid.append(((f"{item.letter} ", item.style), (" ", ""), (title, item.style), (lines[0][len(title) :], "")))
         laid += [(("   ", ""), (line, "")) for line in lines[1:]]

@@ -52,6 +52,12 @@ async def test_a_curve_that_has_no_place_on_its_axis_is_not_silently_missing(tmp
         assert "nothing above zero" in s.text()
 
 
+async def test_where_the_charts_are_narrow_it_is_said_on_several_lines(tmp_path: Path) -> None:
+    async with showing(tmp_path, [rec.hello(rec.layers(9)), rec.frame(0, [0.1] * 9, loss=-2.5, total_norm=0.0)], size=(80, 24)) as s:
+        text = " ".join(line[:40] for line in s.text().splitlines())
+        assert "nothing above zero that a logarithmic axis could show" in " ".join(text.split())
+
+
 def test_the_heading_says_since_when_it_is_not_finite() -> None:
     points = [Point(0, 2.3), Point(1, math.inf), Point(2, math.nan)]
     assert history.heading(points) == "nan  not finite since step 1"

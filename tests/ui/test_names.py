@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from gradtui.ui.names import labels, short_name
 
@@ -22,6 +23,6 @@ def test_one_name_shares_nothing() -> None:
     assert labels(["encoder.linear", "read_out"], 10) == ["e.linear", "read_out"]
 
 
-@given(st.lists(st.text("ab.0", max_size=12), max_size=4), st.integers(0, 8))
+@given(st.lists(st.text("ab.0层", max_size=12), max_size=4), st.integers(0, 8))
 def test_labels_fit(names: list[str], width: int) -> None:
-    assert all(len(label) <= width for label in labels(names, width))
+    assert all(cell_len(label) <= width for label in labels(names, width))

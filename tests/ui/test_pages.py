@@ -8,14 +8,19 @@ import pytest
 
 from gradtui.diagnose import page
 from gradtui.diagnose.words import label
-from gradtui.stream.events import Applied
+from gradtui.stream.events import Applied, End
 from gradtui.ui import fixes
-from gradtui.ui.lines import text_of
+from gradtui.ui.lines import Lines, text_of
 from gradtui.ui.pages import PagesScreen, rows
 from tests.ui import recordings as rec
-from tests.ui.screens import showing
+from tests.ui.screens import Showing, showing
 from tests.ui.test_screen import sick_then_cured
 from tests.ui.test_warnings import warning
+
+
+def content(s: Showing) -> str:
+    """The whole page that is open, what has to be scrolled to included, without its margin."""
+    return "\n".join(text_of(row)[page.MARGIN :] for row in s.app.screen.query_one("#content", Lines)._rows)
 
 
 def shown(codes: list[str], at: int) -> str:
@@ -54,6 +59,20 @@ async def test_a_key_opens_the_open_warnings_page_and_escape_closes_it(tmp_path:
         assert "Means    The data loss's gradient" in s.text()
         await s.press("escape")
         assert s.app.screen is s.screen
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 12)])
+async def test_what_is_cut_in_the_panel_is_whole_behind_the_key_that_the_footer_names(tmp_path: Path, size: tuple[int, int]) -> None:
+    error = f"RuntimeError: CUDA error: {'an illegal memory access, ' * 8}\nat {'y' * 90} the end"
+    async with showing(tmp_path, [*sick_then_cured()[:20], End(reason="crashed", step=9, error=error)], size=size) as s:
+        assert "the end" not in s.text()
+        assert "! Explain" in s.text() or size == (40, 12)
+        await s.press("exclamation_mark")
+        assert "".join(error.split()) in "".join(content(s).split())
+        await s.press("n")
+        (found,) = s.screen.feed.state.open.values()
+        assert "".join(found.evidence.sentence.split()) in "".join(content(s).split())
+        assert "".join(page.load("vanishing").means.split()) in "".join(content(s).split())
 
 
 async def test_where_none_is_open_every_page_is_there_and_n_and_p_turn_them(tmp_path: Path) -> None:

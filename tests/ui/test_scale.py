@@ -3,8 +3,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
-from gradtui.ui.scale import Axis, bar, elide, number, percent, setting, state, wrapped
+from gradtui.ui.scale import Axis, bar, beginning, elide, number, padded, percent, setting, state, wrapped
 
 AXIS = Axis(-9, 1)
 
@@ -88,6 +89,18 @@ def test_the_middle_of_a_long_text_is_left_out() -> None:
     assert elide("encoder.layers.12.attention.query", 16) == "encod…tion.query"
     assert elide("short", 16) == "short"
     assert [len(elide("0123456789", n)) for n in range(12)] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10]
+
+
+@given(st.text("ab. 层🚀e\u0301", max_size=30), st.integers(0, 20))
+def test_nothing_is_wider_than_its_cells(text: str, width: int) -> None:
+    assert cell_len(elide(text, width)) <= width
+    assert cell_len(beginning(text, width)) <= width
+    assert cell_len(padded(text, width)) == width
+    assert all(cell_len(line) <= max(2, width) for line in wrapped(text, max(2, width), 3))
+
+
+def test_the_last_label_of_an_axis_does_not_touch_what_stands_beside_it() -> None:
+    assert all(Axis(-10, 3).ruler(width)[-1] == " " for width in range(4, 120))
 
 
 def test_settings_read_as_the_panel_spells_them() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from rich.cells import cell_len
 from textual.geometry import Region
 
 from gradtui.stream.events import Applied, End, Event, Layer, Log, Numbers
@@ -64,6 +65,15 @@ async def test_states_are_words(tmp_path: Path, size: tuple[int, int]) -> None:
         if size != (40, 12):
             assert rows["frozen  "].startswith("f ")
             assert "– frozen" in rows["frozen  "]
+
+
+async def test_wide_characters_leave_the_columns_where_they_are(tmp_path: Path) -> None:
+    names = ["模型.编码器.层0.自注意力.线性", "🚀rocket", "plain"]
+    layers = [Layer(name=name, kind="Linear") for name in names]
+    async with showing(tmp_path, [rec.hello(layers), rec.frame(0, [1e-3] * 3)], size=(80, 24)) as s:
+        first, rocket, plain = s.text().splitlines()[2:5]
+        assert first.startswith("  模.编.层.自.线性 ")
+        assert len({cell_len(line.partition("█")[0]) for line in (first, rocket, plain)}) == 1
 
 
 async def test_every_layer_has_its_row_in_network_order_with_a_longer_bar_for_more(tmp_path: Path) -> None:

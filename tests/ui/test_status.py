@@ -44,6 +44,28 @@ def test_what_does_not_fit_is_left_out_from_the_end() -> None:
     assert "step 1,284" in text_of(second)
 
 
+def test_a_long_name_leaves_room_for_the_state_and_many_steps_for_the_loss() -> None:
+    state = running(step=12_000_594)
+    assert state.hello is not None
+    state.hello = msgspec.structs.replace(
+        state.hello, scenario={"name": "a-run-with-a-name-of-" + "very-" * 20 + "many-words"}, steps=10**8
+    )
+    for width in (40, 60, 80, 120):
+        text = " ".join(text_of(row) for row in status.status_rows(state, Life("CRASHED"), "", width))
+        assert all(part in text for part in (" CRASHED ", "step 12,000,594", "loss 2.3")), width
+
+
+def test_where_there_is_no_footer_it_says_which_key_lists_the_keys() -> None:
+    assert "? keys" in text_of(status.status_rows(running(), Life("RUN"), "", 40)[0])
+    assert "? keys" not in text_of(status.status_rows(running(), Life("RUN"), "", 80)[0])
+
+
+def test_a_loop_that_takes_seconds_for_a_step_does_not_stand_still() -> None:
+    speeds = {0.02: "0.02", 3.14: "3.14", 412.0: "412", 12345.6: "12,346"}
+    for value, text in speeds.items():
+        assert f"steps/s {text} of 60" in text_of(status.status_rows(running(steps_per_second=value), Life("RUN"), "", 120)[0])
+
+
 def test_silence_is_counted_and_nan_is_said() -> None:
     (row,) = status.status_rows(running(loss=math.nan), Life("SILENT", "12s"), "", 100)
     assert "SILENT 12s" in text_of(row)

@@ -78,6 +78,22 @@ def test_a_crash_is_said_before_all_warnings_with_what_to_do() -> None:
     assert first.startswith("X  CRASHED RuntimeError: out of memory. r starts it again")
 
 
+def test_how_many_found_no_line_and_the_key_that_shows_them_is_said() -> None:
+    codes = ("vanishing", "saturated", "dead-units", "plateau", "exploding")
+    lines = shown(run(*map(warning, codes)), height=3)
+    assert [line[:5] for line in lines[:2]] == ["!  EX", "!  DE"]
+    assert lines[2] == "   +3 more: !"
+    assert shown(run(*map(warning, codes)), height=1)[0].startswith("!  EXPLODING")
+
+
+def test_a_crash_has_all_lines_but_one() -> None:
+    why = "RuntimeError: CUDA error: an illegal memory access was encountered while all of this was being told"
+    lines = shown(run(warning(), warning("saturated")), height=3, life="CRASHED", detail=f"{why}\nsecond line")
+    assert why in " ".join(line.strip() for line in lines)
+    assert "\\n" not in "".join(lines)
+    assert lines[2] == "   +2 more: !"
+
+
 def test_what_has_been_done_is_not_advised_again() -> None:
     state = run(warning())
     state.settings["batch_norm"] = "on"
