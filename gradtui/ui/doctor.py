@@ -155,7 +155,8 @@ class DoctorScreen(ModalScreen[Fix | None]):
         self._command = [*command, "--device", device, str(run.path)]
         self._process: asyncio.subprocess.Process | None = None
         self._findings = Findings()
-        self._cursor = 0
+        self._picked: Fix | None = None
+        """What a person moved to; None: whatever is best."""
         self._said = ""
         self._above: list[Row] = []
         """The rows over the fixes."""
@@ -164,6 +165,12 @@ class DoctorScreen(ModalScreen[Fix | None]):
         with VerticalScroll(classes="dialog", id="doctor"):
             yield Lines(id="title")
             yield Lines(id="content")
+
+    @property
+    def _cursor(self) -> int:
+        """Where what was moved to stands now: every trial that comes in may sort the fixes anew."""
+        fixes = self._findings.fixes
+        return fixes.index(self._picked) if self._picked in fixes else 0
 
     def on_mount(self) -> None:
         self._show()
@@ -204,8 +211,10 @@ class DoctorScreen(ModalScreen[Fix | None]):
         if not self.is_mounted:
             return
         width = min(DIALOG, self.app.size.width) - FRAME
-        told = f"{self._said or self._findings.heading}  {self._findings.progress}".rstrip()
-        title: list[Row] = [((" Doctor", "strong"), ("  enter applies, escape closes", "muted"))]
+        told = " · ".join(filter(None, (self._said or self._findings.heading, self._findings.progress)))
+        title: list[Row] = [((" Doctor", "strong"), ("  arrows choose, enter applies", "muted")), ((" escape closes", "muted"),)]
+        if width >= 50:
+            title = [(*title[0], (", escape closes", "muted"))]
         title += [((f" {line}", "muted"),) for line in wrapped(told, max(1, width - 1), 10)]
         self._above = self._findings.about(width)
         for id, rows in (("#title", title), ("#content", [*self._above, *self._findings.rows(self._cursor, width)])):
@@ -217,7 +226,8 @@ class DoctorScreen(ModalScreen[Fix | None]):
         self._show()
 
     def action_move(self, by: int) -> None:
-        self._cursor = min(max(self._cursor + by, 0), max(len(self._findings.fixes) - 1, 0))
+        if fixes := self._findings.fixes:
+            self._picked = fixes[min(max(self._cursor + by, 0), len(fixes) - 1)]
         self._show()
         self.query_one("#doctor").scroll_to(y=self._cursor + len(self._above) - 2, animate=False)
 

@@ -49,6 +49,25 @@ TRIALS = [
 ]
 
 
+async def test_the_cursor_stays_with_the_fix_that_it_was_moved_to_when_a_better_one_comes_in(tmp_path: Path) -> None:
+    """Else enter would put another one in force than the one that is read."""
+    async with showing(tmp_path, OPENING) as s:
+        screen = DoctorScreen(s.run, "cpu", command=(sys.executable, "-c", ""))
+        taken: list[object] = []
+        await s.app.push_screen(screen, taken.append)
+        await s.pilot.pause()
+        for line in (DIAGNOSIS, TRIALS[0], scored(0.5, 0.5, batch_norm="on"), scored(0.4, 0.6, skip="scaled")):
+            screen._findings.take(line)
+        await s.press("down")
+        screen._findings.take(scored(0.9, 0.1, activation="tanh"))
+        screen._show()
+        await s.pilot.pause()
+        assert "› skip=scaled" in s.text()
+        assert "vanishing at step 41 · 4 of 10 trials" in s.text()
+        await s.press("enter")
+        assert taken == [{"skip": "scaled"}]
+
+
 def said(*lines: dict[str, Any]) -> Findings:
     findings = Findings()
     for line in lines:
