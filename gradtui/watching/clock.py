@@ -39,6 +39,8 @@ class Part:
     names: list[str]
     """Of the further values that travel with it."""
     lr: float | None
+    number: int
+    """Of the optimizer's step that it was made in."""
 
 
 class Clock:
@@ -49,8 +51,8 @@ class Clock:
         self.optimizer = optimizer
         self.probe = probe
         self.part: Part | None = None
-        self.last_step = 0
-        """The run's step at which it last stepped."""
+        self.last_steps = (-1, -1, -1)
+        """The run's steps at which it stepped last, the newest at the end."""
         self.skipped = 0
         self.armed = False
         self.counted: list[int] = []
@@ -101,15 +103,26 @@ class Clock:
         self.disarm()
 
     def arm(self, forward: bool, local: bool = False) -> None:
-        """Make its next step a part of a frame. `local`: of several ranks, also this one's gradients before they are averaged, which
-        only a hook on the parameters sees; it is gone after the step."""
+        """Make its next step a part of a frame; a part that there is stays until then. `local`: of several ranks, also this one's gradients
+        before they are averaged, which only a hook on the parameters sees; it is gone after the step."""
         self.disarm()
-        self.armed, self.part, self._resting = True, None, False
+        self.armed, self._resting = True, False
         self.probe.arm(forward)
         if local:
             own = [parameter for parameter in self.probe.parameters if parameter.requires_grad and not hasattr(parameter, "to_local")]
             hooks = ((parameter, partial(self._on_local_gradient, place)) for place, parameter in enumerate(own))
             self._local_handles = [parameter.register_hook(hook) for parameter, hook in hooks]  # type: ignore[no-untyped-call]
+
+    @property
+    def fresh(self) -> bool:
+        """Whether there is a part, and it is of the last step."""
+        return self.part is not None and self.part.number == self._steps
+
+    @property
+    def next_step(self) -> int | None:
+        """In which of the run's steps it will step next, going by the last ones; None: they were not evenly spaced."""
+        first, second, last = self.last_steps
+        return 2 * last - second if last - second == second - first > 0 else None
 
     def wake(self) -> None:
         """Have its next step looked at."""
@@ -283,7 +296,7 @@ class Clock:
         framed = self._further is not None
         if self._further is not None:
             names = list(self._further)
-            self.part = Part(self.probe.send(list(self._further.values())), names, self._lr)
+            self.part = Part(self.probe.send(list(self._further.values())), names, self._lr, self._steps + 1)
             self._further = None
             self.disarm()
         self._count()

@@ -29,7 +29,7 @@ from gradtui.watching.vigil import Vigil
 NOTHING_REACHED = "no module of the model was seen to be called (it is compiled): no delta and no activations; the gradients are exact"
 
 _PATIENCE = 50
-"""Steps that a frame waits for an optimizer that does not step."""
+"""Steps that a frame waits for an optimizer that does not step, or is not expected to."""
 
 
 class Run:
@@ -68,6 +68,8 @@ class Run:
         self._discovering_again = False
         self._in_step: set[Clock] = set()
         self._armed_at: int | None = None
+        self._postponed = False
+        """Whether a frame is due, and waits for a step in which every optimizer steps."""
         self._late: set[Clock] = set()
         """Clocks that have still to make the step before the frame's: they are armed after it."""
         self._share = 0.0
@@ -135,7 +137,7 @@ class Run:
     @property
     def rest(self) -> int:
         begun = self._hello is not None and not self._discovering_again
-        quiet = begun and self._armed_at is None and self._control is None and not self._recorder.pending
+        quiet = begun and self._armed_at is None and not (self._postponed or self._control is not None or self._recorder.pending)
         return self._schedule.rest(self.step, self.meter) if quiet else 0
 
     def rested(self, now: float) -> None:
@@ -150,6 +152,8 @@ class Run:
                     other.probe.start_over_at_next_forward()
             if drafted := self._all_here():
                 self._draft()
+            else:
+                self._renew(clock)
         wanted = self._wants_frame(since)
         self.meter.spend(since)
         self.meter.in_frame = self._armed_at is not None
@@ -165,14 +169,22 @@ class Run:
             self._in_step.clear()
         self._in_step.add(clock)
         self._vigil = None
-        clock.last_step = self.step
+        _, before, last = clock.last_steps
+        clock.last_steps = before, last, self.step
         if self._late:  # those that made no step in the last one are not waited for
             self._arm_late(self._late if began else self._late & {clock})
 
     def _wants_frame(self, now: float) -> bool:
         """Whether the next step is a frame's."""
         free = self._armed_at is None and self._hello is not None
-        return free and self._schedule.wants(self.step + 1, self.meter, now, self._started)
+        due = free and self._schedule.wants(self.step + 1, self.meter, now, self._started)
+        self._postponed = due and self._ranks is None and self._meeting() > self.step + 1  # ranks have agreed on this very step
+        return due and not self._postponed
+
+    def _meeting(self) -> int:
+        """The next step in which every optimizer is expected to step: not every one of a GAN's critic is one of its generator."""
+        expected = [step for clock in self._clocks if (step := clock.next_step) is not None and step <= self.step + _PATIENCE]
+        return max(expected, default=0)
 
     def step_begins(self, optimizer: Optimizer) -> None:
         if self._control is not None:
@@ -256,6 +268,7 @@ class Run:
             seams.leave(clock)
         self._clocks = self._subject.clocks(self)
         for clock in self._clocks:
+            clock.last_steps = (self.step,) * 3
             seams.listen(clock)
         self._in_step.clear()
         self.step += 1
@@ -311,16 +324,26 @@ class Run:
         self.meter.in_frame = framing
 
     def _all_here(self) -> bool:
-        """Whether every optimizer has made its part of the frame, or is not going to."""
+        """Whether every optimizer has made its part of the frame, all in this step, or is not going to."""
         waited = self.step - (self._armed_at or 0) >= _PATIENCE
-        missing = [clock for clock in self._clocks if clock.part is None]
-        return len(missing) < len(self._clocks) and (waited or all(self.step - clock.last_step > _PATIENCE for clock in missing))
+        missing = [clock for clock in self._clocks if not self._is_here(clock)]
+        return len(missing) < len(self._clocks) and (waited or all(self.step - clock.last_steps[-1] > _PATIENCE for clock in missing))
+
+    def _is_here(self, clock: Clock) -> bool:
+        return clock.fresh and clock.last_steps[-1] == self.step
+
+    def _renew(self, clock: Clock) -> None:
+        """The frame still waits for others. They may step in this step yet; if not, the part that this one made for the frame would be of
+        another step than theirs: it makes it anew in the step that they are expected in, or in every one where nobody can tell which."""
+        expected = max((other.next_step or 0 for other in self._clocks if other is not clock and not self._is_here(other)), default=0)
+        if expected == self.step + 1 or expected < self.step or not expected:
+            self._arm_clock(clock, self._forward)
 
     def _draft(self) -> None:
         """The frame's measurements are made: what is left is to fetch them."""
         now = self.meter.now()
         elapsed, steps = now - self._frame_at, self.step - self._frame_step
-        parts = {clock: clock.part for clock in self._clocks if clock.part is not None}
+        parts = {clock: clock.part for clock in self._clocks if clock.part is not None and clock.fresh}
         metrics = {"watch_share": round(self._share, 4)} | ({"norms_every": float(self.meter.stride)} if self.meter.stride > 1 else {})
         rate = round(steps / elapsed, 2) if elapsed > 0 and self._frame_step >= 0 else None
         self._recorder.add(Draft(self.step, round(now - self._started, 4), rate, parts, metrics), self._clocks, self._rows)

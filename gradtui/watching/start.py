@@ -37,7 +37,9 @@ def watch(
     """Record what every layer's gradient does while `optimizer` trains `model`, for `gradtui attach` to show.
 
     Nothing else in the loop need change. Several networks go by name, several optimizers in a list:
-    `watch({"critic": critic, "generator": generator}, [critic_optimizer, generator_optimizer])`.
+    `watch({"critic": critic, "generator": generator}, [critic_optimizer, generator_optimizer])`. A step is over when an optimizer begins
+    its next one, and a frame is of a step that all of them make: of a critic that makes five for each of the generator's, the one that the
+    generator's follows. (One that makes none in fifty steps is not waited for.)
 
     `name` is the run's (the script's, if left out); `run_dir` is a new or empty directory to record in, instead of one under the
     platform's state directory. Frames come at most `rate` times a second, or on every `every`-th step. Without `every`, the watching

@@ -4,6 +4,7 @@
 |---|---|
 | gradient accumulation, several losses | test_gradients: accumulated_over_micro_batches_and_several_losses |
 | GAN, several optimizers | test_gradients: of_a_gan_belong_to_each_networks_own_step, of_one_model_under_two_optimizers… |
+| a critic that steps more often than its generator | test_rounds |
 | double backward (gradient penalty) | here; its inner pass's δ: probe/test_forward: a_gradient_penaltys_inner_pass_is_not_the_losss_delta |
 | zero_grad(set_to_none=True), no gradient at all | here |
 | closures (LBFGS) | test_gradients: of_a_closure_are_those_of_its_first_evaluation |
