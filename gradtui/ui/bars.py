@@ -71,6 +71,8 @@ class LayerBars(Vertical, can_focus=True):
         self._full_names: list[str] = []
         self._rows: list[Entry] = []
         self._cursor = 0
+        self._chosen: int | None = None
+        """The layer that the cursor was moved to, whether it has a row now or not."""
         self._frame: Frame | None = None
         self._figures: Frame | None = None
         self._ghost: Frame | None = None
@@ -104,7 +106,7 @@ class LayerBars(Vertical, can_focus=True):
         self._frame = self._ghost = self._figures = None
         self._values = []
         self.theory = []
-        self._cursor = 0
+        self._cursor, self._chosen = 0, None
         self._lay_out()
 
     def show(self, frame: Frame | None, ghost: Frame | None, flags: Mapping[str, str]) -> None:
@@ -132,7 +134,7 @@ class LayerBars(Vertical, can_focus=True):
         if self.asked.by_trouble and self._age >= SORTED_FOR:
             self._age = 0
             if self._select() != self._rows:
-                self._lay_out()
+                self.rearrange()
         visible = self.visible_rows
         self._head()
         if figures:
@@ -170,11 +172,17 @@ class LayerBars(Vertical, can_focus=True):
     def refilter(self, text: str) -> None:
         """Show only layers whose full name contains `text`."""
         self.asked.filter = text
-        self._cursor = 0
+        self._cursor, self._chosen = 0, None
         self._lay_out()
 
-    def on_resize(self) -> None:
+    def rearrange(self) -> None:
+        """Lay the rows out anew, in another order or for other room; the cursor stays on the layer that it was moved to."""
         self._lay_out()
+        if self._chosen is not None and self._chosen != self.current:
+            self._move(next((y for y, row in enumerate(self._rows) if row.layer == self._chosen), self._cursor))
+
+    def on_resize(self) -> None:
+        self.rearrange()
 
     def _select(self) -> list[Entry]:
         return self.asked.entries(self._layers, self._name_width - 3, max(1, self._body.size.height), self._trouble)
@@ -268,6 +276,7 @@ class LayerBars(Vertical, can_focus=True):
         if not self._rows[target].members:
             target = target + 1 if by > 0 or target == 0 else target - 1
         self._move(max(0, min(last, target)))
+        self._chosen = self.current
 
     def action_page(self, by: int) -> None:
         self.action_cursor(by * max(1, self._body.size.height - 1))
@@ -281,24 +290,26 @@ class LayerBars(Vertical, can_focus=True):
 
     def action_fold(self) -> None:
         self.asked.fold(self._layers, max(1, self._body.size.height))
-        self._rearrange()
+        self._from_the_top()
 
     def action_order(self) -> None:
         self.asked.worst_first = not self.asked.worst_first
-        self._rearrange()
+        self._from_the_top()
 
-    def _rearrange(self) -> None:
+    def _from_the_top(self) -> None:
         """Other rows, from the top."""
         self._cursor = 0
         self._lay_out()
         self._body.scroll_to(y=0, animate=False)
         self.action_cursor(0)
+        self._chosen = None
 
     def _pick(self, y: int) -> None:
         self.focus()
         if y == self._cursor:
             self.action_detail()
         self._move(y)
+        self._chosen = self.current
 
     def _move(self, target: int) -> None:
         self._cursor = target

@@ -102,7 +102,7 @@ class Picker(Screen[None]):
     def _describe(self, event: OptionList.OptionHighlighted) -> None:
         if event.option_id is not None:
             self._show(self._choices[event.option_id])
-            self.query_one("#about").scroll_home(animate=False)
+            self.query_one("#about").scroll_home(animate=False, immediate=True)
 
     @on(ScenarioList.Read)
     def _turn(self, read: ScenarioList.Read) -> None:

@@ -206,6 +206,9 @@ class RunScreen(Commanding):
     def _status_rows(self, width: int) -> list[Row]:
         return status.status_rows(self.feed.state, self.life, self._gpu_text, width, self.watched.run.name)
 
+    def on_screen_resume(self) -> None:
+        self.on_resize()  # what it was while a dialog lay over this screen is not laid out until now
+
     def on_resize(self) -> None:
         if self._bars.is_attached:
             self.call_after_refresh(self._fit)
@@ -223,7 +226,7 @@ class RunScreen(Commanding):
         room = self.query_one("#left").size.height - 1 - len(told)
         least = 0 if tiny else 8 if wide else 4
         self._bars.styles.height = max(2, min(self._bars.row_count + 1, room - least))
-        self._bars.refilter(self._bars.asked.filter)
+        self._bars.rearrange()
         self.call_after_refresh(self.show_all)
 
     def _ghost(self) -> Frame | None:

@@ -520,7 +520,7 @@ async def test_what_is_said_of_a_scenario_can_be_read_to_its_end_by_keys(size: t
         if size == (40, 12):
             assert "What it shows, to the last" in text
             return
-        await pilot.press("space", "space", "pagedown")
+        await pilot.press(*["space"] * 6, "pagedown")
         assert "word119" in screen_text(app.screen)
         await pilot.press("pageup")
         assert "word119" not in screen_text(app.screen)

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from textual.geometry import Region
 
 from gradtui.stream.events import Applied, End, Event, Layer, Log, Numbers
-from gradtui.ui.bars import LayerBars
+from gradtui.ui.bars import SORTED_FOR, LayerBars
 from gradtui.ui.columns import Column
 from gradtui.ui.lines import Lines, text_of
 from tests.ui import recordings as rec
@@ -269,6 +269,34 @@ async def test_nothing_is_repainted_while_nothing_happens(tmp_path: Path, monkey
         for _ in range(30):
             s.screen.look()
         assert painted == []
+
+
+async def test_a_size_that_changes_under_a_dialog_and_the_cursors_layer_are_kept(tmp_path: Path) -> None:
+    events: list[Event] = [rec.hello(rec.layers(21)), *(rec.frame(step, rec.vanishing(21)) for step in range(0, 60, 6))]
+    async with showing(tmp_path, events, size=(80, 24)) as s:
+        bars = s.screen.query_one(LayerBars)
+        await s.press(*["down"] * 3, "question_mark")
+        await s.pilot.resize_terminal(40, 12)
+        await s.press("escape")
+        await s.settle()
+        lines = s.text().splitlines()
+        assert sum("hidden." in line[:12] for line in lines) == 5
+        assert "" not in lines[:-1]
+        assert bars.current == 3
+        await s.pilot.resize_terminal(120, 40)
+        await s.settle()
+        assert bars.current == 3
+
+
+async def test_where_the_worst_come_first_the_cursor_stays_on_the_layer_it_was_moved_to(tmp_path: Path) -> None:
+    async with showing(tmp_path, [rec.hello(rec.layers(5)), rec.frame(0, [1e-4, 1e-3, 1e-2, 1e-1, 1.0])]) as s:
+        bars = s.screen.query_one(LayerBars)
+        await s.press("B", "down")
+        assert bars.current == 1
+        for step in range(1, SORTED_FOR + 1):
+            await s.append(rec.frame(step, [1e-4, 1e-1, 1e-2, 1e-3, 1.0]))
+        assert bars.current == 1
+        assert "hidden.1" in s.text().splitlines()[5][:12]
 
 
 async def test_any_size_and_any_change_of_size_is_survived(tmp_path: Path) -> None:
