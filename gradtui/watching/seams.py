@@ -1,10 +1,11 @@
-"""What optimizer hooks cannot see: gradients before they are clipped, and steps that a GradScaler leaves out.
+"""What optimizer hooks cannot see: gradients before they are clipped, and steps that a GradScaler leaves out. And who must not see ours.
 
 Clipping changes gradients in place before the optimizer's hooks run, and a scaler that found an infinite gradient never calls the
 optimizer. So while anything is watched, two functions of torch are passed through a wrapper that tells the watchers and calls the
 original with the same arguments: the one by which `clip_grad_norm_` and `clip_grad_value_` group the gradients before they change
-them (so it does not matter how a loop imported those), and `GradScaler.step`. Both are put back when the last watcher leaves. With a
-torch that has no such function, nothing is wrapped: then only what the optimizer gets is known.
+them (so it does not matter how a loop imported those), and `GradScaler.step`. A third is what `torch.jit.script` makes modules with,
+which would fail on the hooks that a watched model has now and then: they are set aside for as long. All are put back when the last
+watcher leaves. With a torch that has no such function, nothing is wrapped: then only what the optimizer gets is known.
 """
 
 from __future__ import annotations
@@ -12,13 +13,18 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from functools import wraps
+from types import ModuleType
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.jit import _recursive
 from torch.nn.utils import clip_grad
 
+from gradtui.probe.hook import set_aside
+
 GROUPING = "_group_tensors_by_device_and_dtype"
+SCRIPTING = "create_script_module"
 
 
 class Listener(Protocol):
@@ -58,15 +64,17 @@ def _listening() -> list[Listener]:
 def _wrap() -> None:
     _originals["step"] = torch.amp.GradScaler.step
     torch.amp.GradScaler.step = _told_of_steps(torch.amp.GradScaler.step)  # type: ignore[method-assign]
-    if grouping := getattr(clip_grad, GROUPING, None):
-        _originals[GROUPING] = grouping
-        setattr(clip_grad, GROUPING, _told_of_clipping(grouping))
+    for module, name, wrapper in _FUNCTIONS:
+        if original := getattr(module, name, None):
+            _originals[name] = original
+            setattr(module, name, wrapper(original))
 
 
 def _unwrap() -> None:
     torch.amp.GradScaler.step = _originals.pop("step")  # type: ignore[method-assign]
-    if grouping := _originals.pop(GROUPING, None):
-        setattr(clip_grad, GROUPING, grouping)
+    for module, name, _ in _FUNCTIONS:
+        if original := _originals.pop(name, None):
+            setattr(module, name, original)
 
 
 def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,3 +101,19 @@ def _told_of_steps(step: Callable[..., Any]) -> Callable[..., Any]:
                 listener.scaler_stepped(scaler, optimizer)
 
     return stepping
+
+
+def _without_hooks(create: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(create)
+    def creating(nn_module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        with set_aside(nn_module):
+            return create(nn_module, *args, **kwargs)
+
+    return creating
+
+
+_FUNCTIONS: list[tuple[ModuleType, str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = [
+    (clip_grad, GROUPING, _told_of_clipping),
+    (_recursive, SCRIPTING, _without_hooks),
+]
+"""Whose, its name, and what it is passed through."""

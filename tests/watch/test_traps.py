@@ -17,7 +17,7 @@
 | MultiheadAttention, LSTM, GRU, tied weights, modules used twice | here |
 | sparse, complex and float64 parameters, frozen bases, parameters outside modules | test_gradients: of_every_kind_of_parameter |
 | modules added or thawed after `watch` | test_gradients: of_modules_that_join_and_thaw_while_it_trains |
-| copies and pickles of a watched model | here |
+| copies and pickles of a watched model; torch.jit.script, torch.jit.trace and fx of one | here |
 | forked processes, a vanished directory, failures of its own, warnings that are errors | test_lifetime |
 | a full disk | stream/test_writer: a_full_disk_is_said_once_survived_and_told_in_the_recording |
 | in-place operations after a layer | probe/test_rows: an_in_place_activation_is_not_taken_for_the_layer |
@@ -139,6 +139,35 @@ def test_copies_of_a_watched_model_work_and_are_not_watched(tmp_path: Path, how:
     for alone, beside in zip(*(recording.frames for recording in recordings), strict=True):
         assert alone.delta_rms == beside.delta_rms
         assert alone.grad_norm == beside.grad_norm
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_watched_model_is_scripted_and_traced_at_any_moment(tmp_path: Path) -> None:
+    """Its hooks are there until the first step and on every frame's. Catches a script that fails on them, and hooks that are lost."""
+    model, x = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2)), torch.randn(8, 4)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+    def translations() -> list[nn.Module]:
+        traced: nn.Module = torch.jit.trace(model, x)  # type: ignore[no-untyped-call]
+        return [torch.jit.script(model), torch.jit.script(model[0]), traced, torch.fx.symbolic_trace(model)]
+
+    def same(found: list[nn.Module]) -> bool:
+        return all(torch.equal(one(x), model(x) if place != 1 else model[0](x)) for place, one in enumerate(found))
+
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1) as run:
+        assert same(translations())
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(x).square().mean().backward()
+            optimizer.step()
+            assert same(translations())
+        assert run.active
+    recording = Recording(tmp_path)
+    assert [layer.name for layer in recording.hellos[0].layers] == ["0", "2"]
+    assert recording.hellos[0].scenario["delta"] is True
+    assert [frame.step for frame in recording.frames] == [0, 1, 2]
+    assert None not in recording.frames[2].delta_rms
+    assert len(recording.frames[2].delta_rms) == 2
 
 
 def test_thousands_of_parameters_are_rows_by_module(tmp_path: Path) -> None:
