@@ -211,6 +211,7 @@ class RunScreen(Commanding):
 
     def on_resize(self) -> None:
         if self._bars.is_attached:
+            self.refresh_bindings()  # the footer has room for more keys, or for fewer
             self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:

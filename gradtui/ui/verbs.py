@@ -8,10 +8,14 @@ from textual.binding import ActiveBinding, Binding, BindingType
 
 from gradtui.diagnose.words import inert
 from gradtui.stream.run_directory import RunError
+from gradtui.ui import footing
 from gradtui.ui import life as lives
 from gradtui.ui.changing import ONLY_TO_LOOK_AT, Changing
 from gradtui.ui.help import bare
 from gradtui.ui.watched import Watched
+
+WIDE = 100
+"""Columns from which, as the style sheet has it, the palette's key is in the footer."""
 
 KEYS: tuple[BindingType, ...] = (
     Binding("space", "pause", "Pause", id="run.pause", tooltip="Pause the training, or let it go on."),
@@ -34,7 +38,9 @@ class Commanding(Changing):
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """What the footer and the palette offer: nothing that cannot be done, though its key still says why."""
-        return {key: active for key, active in super().active_bindings.items() if not self.why_not(bare(active.binding))}
+        alive = {key: active for key, active in super().active_bindings.items() if not self.why_not(bare(active.binding))}
+        width = self.app.size.width
+        return footing.fitted(alive, self.app, width - footing.PALETTE if width >= WIDE else width)
 
     def why_not(self, action: str) -> str:
         """Why `action` cannot be done, in a line; empty: it can be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +304,23 @@ async def test_a_click_moves_the_cursor_and_the_wheel_scrolls(tmp_path: Path) ->
         assert f" {bars.visible_rows.start + 1}-" in s.text().splitlines()[1]
 
 
+@pytest.mark.parametrize("width", [60, 66, 72, 80, 99, 100, 120])
+@pytest.mark.parametrize("focus", ["bars", "toggles"])
+async def test_the_footer_names_whole_keys_and_always_the_way_out_and_to_the_others(tmp_path: Path, width: int, focus: str) -> None:
+    async with showing(tmp_path, OPENING, size=(120, 24), process=Process()) as s:
+        await s.press(*["tab"] * (focus == "toggles"))
+        assert "enter Change" in s.text().splitlines()[-1] or focus == "bars"
+        await s.pilot.resize_terminal(width, 24)
+        await s.settle()
+        footer = s.text().splitlines()[-1]
+        assert " q Leave  ? Help" in footer
+        assert ("palette" in footer) == (width >= 100)
+        names = {binding.binding.description for binding in s.screen.active_bindings.values()}
+        assert set(re.findall(r"[A-Z]\w+", footer)) <= names
+        await s.press("full_stop")
+        assert s.commands()[-1].do == "step"
+
+
 async def test_leaving_asks_while_it_trains(tmp_path: Path) -> None:
     for key, choice in (("s", "stop"), ("d", "detach")):
         async with showing(tmp_path / key, OPENING, process=Process()) as s:
@@ -520,11 +538,15 @@ async def test_what_is_said_of_a_scenario_can_be_read_to_its_end_by_keys(size: t
         if size == (40, 12):
             assert "What it shows, to the last" in text
             return
-        await pilot.press(*["space"] * 6, "pagedown")
+        for key in (*["space"] * 6, "pagedown"):
+            await pilot.press(key)
+            await pilot.pause()
         assert "word119" in screen_text(app.screen)
         await pilot.press("pageup")
+        await pilot.pause()
         assert "word119" not in screen_text(app.screen)
         await pilot.press("j")
+        await pilot.pause()
         assert "Deep sigmoid  deep-sigmoid" in screen_text(app.screen)
 
 
