@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gradtui.probe import reduce
-from gradtui.probe.quick import QuickNorms, quick_norms
+from gradtui.probe.quick import Known, QuickNorms, quick_norms
 from gradtui.probe.reduce import Batch, Description, Limit
 from gradtui.probe.rows import Row
 from gradtui.probe.table import Reader, Sheet
@@ -55,14 +55,14 @@ class GradientNorms:
         self._extremes: tuple[Tensor, Tensor] | None = None
         self._now: Tensor | None = None
 
-    def measure(self) -> None:
-        """Take this step's norms."""
+    def measure(self, known: Known | None = None) -> None:
+        """Take this step's norms; `known`: what somebody has taken already."""
         with torch.no_grad():
             gradients = self._gradients()
             if self._appeared():
                 self._replan(gradients)
             try:
-                vectors = [quick.measure(gradients) for quick in self._quick]
+                vectors = [quick.measure(gradients, known) for quick in self._quick]
             except _NOT_AS_PLANNED:
                 self._replan(gradients)
                 vectors = [quick.measure(gradients) for quick in self._quick]

@@ -15,6 +15,7 @@ from gradtui.probe.extremes import GradientNorms, Scaling
 from gradtui.probe.forward import ForwardHooks
 from gradtui.probe.gradients import Gradients
 from gradtui.probe.kinds import is_activation, is_cell
+from gradtui.probe.quick import Known
 from gradtui.probe.reduce import Limit
 from gradtui.probe.rows import Row, eager_modules, find_rows
 from gradtui.probe.table import Copy, Reader, Sheet, rounded
@@ -109,15 +110,16 @@ class Probe:
         )
         self._gradients = Gradients(self._rows)
 
-    def measure_gradients(self, limit: Limit = None) -> None:
+    def measure_gradients(self, limit: Limit = None, known: Known | None = None) -> None:
         """Take the gradients as they stand: norms, and on a frame's step the rest. Does not wait for the device.
 
         `limit`: the entries under it count as subnormal. It is the smallest normal number of the precision that the backward pass
         computed in, as large as the gradients are now: 2⁻¹⁴ for float16, over the loss scale once that is taken out. None: that of
-        each gradient's own dtype. (Adding up a sparse gradient's entries waits, on CUDA.)
+        each gradient's own dtype. (Adding up a sparse gradient's entries waits, on CUDA.) `known`: norms of the gradients, as they
+        stand, that the loop has taken itself.
         """
         if self._hooks is None:
-            self._norms.measure()
+            self._norms.measure(known)
         else:
             self._gradients.describe(self._norms.describe(limit), self._norms.batches)
 

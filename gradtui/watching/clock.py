@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 from gradtui.probe import Probe, reduce
 from gradtui.probe.extremes import Scaling
 from gradtui.probe.measure import Collected
+from gradtui.probe.quick import Known
 from gradtui.stream.events import Layer
 from gradtui.watching.ownership import parameters_of
 from gradtui.watching.watcher import Watcher
@@ -184,9 +185,9 @@ class Clock:
 
     # -- what other parts of the loop do ----------------------------------------------------------------------------
 
-    def clipping(self, gradients: Sequence[Tensor]) -> None:
+    def clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
         if not self._resting and self._thread == get_ident():
-            self._watcher.guard(self._before_clipping, gradients)
+            self._watcher.guard(self._before_clipping, gradients, known)
 
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
         if optimizer is self.optimizer:
@@ -200,14 +201,14 @@ class Clock:
 
     # -- a step -----------------------------------------------------------------------------------------------------
 
-    def _before_clipping(self, gradients: Sequence[Tensor]) -> None:
+    def _before_clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
         found = self._one_of(gradients)
         if found is None:
             return
         parameter, first = found
         if not self._only_clipped_since():
             self._forget_measurement()
-            self._take_norms()
+            self._take_norms(known)
             self._clipped = parameter, weakref.ref(first), first._version
         elif self._clipped is not None and self._clipped[0] is parameter:
             self._clipped = parameter, weakref.ref(first), first._version
@@ -248,13 +249,13 @@ class Clock:
             skipped = (scaling.skipped > 0).float()
             self._skipped_on_device = skipped if self._skipped_on_device is None else self._skipped_on_device + skipped
 
-    def _take_norms(self) -> None:
+    def _take_norms(self, known: Known | None = None) -> None:
         self._watcher.gradients_ready()
         meter = self._watcher.meter
         started = meter.now()
         self._norms_took = None
         if self.armed or self._steps >= self._norms_due:
-            self.probe.measure_gradients(self._limit() if self.armed else None)
+            self.probe.measure_gradients(self._limit() if self.armed else None, known)
             self._measured, self._norms_due = True, self._steps + meter.stride
         self._norms_took = meter.spend(started)
 

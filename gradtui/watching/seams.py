@@ -1,15 +1,17 @@
 """What optimizer hooks cannot see: gradients before they are clipped, and steps that a GradScaler leaves out. And who must not see ours.
 
 Clipping changes gradients in place before the optimizer's hooks run, and a scaler that found an infinite gradient never calls the
-optimizer. So while anything is watched, two functions of torch are passed through a wrapper that tells the watchers and calls the
+optimizer. So while anything is watched, functions of torch are passed through a wrapper that tells the watchers and calls the
 original with the same arguments: the one by which `clip_grad_norm_` and `clip_grad_value_` group the gradients before they change
-them (so it does not matter how a loop imported those), and `GradScaler.step`. A third is what `torch.jit.script` makes modules with,
-which would fail on the hooks that a watched model has now and then: they are set aside for as long. All are put back when the last
-watcher leaves. With a torch that has no such function, nothing is wrapped: then only what the optimizer gets is known.
+them (so it does not matter how a loop imported those), and `GradScaler.step`. The norms that `clip_grad_norm_` takes itself are
+overheard, so that they need not be taken twice. And there is what `torch.jit.script` makes modules with, which would fail on the hooks
+that a watched model has now and then: they are set aside for as long. All are put back when the last watcher leaves. With a torch that
+has no such function, nothing is wrapped: then only what the optimizer gets is known.
 """
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -22,16 +24,19 @@ from torch.jit import _recursive
 from torch.nn.utils import clip_grad
 
 from gradtui.probe.hook import set_aside
+from gradtui.probe.quick import Known
 
 GROUPING = "_group_tensors_by_device_and_dtype"
+TOTAL = "_get_total_norm"
+NORMS = "_foreach_norm"
 SCRIPTING = "create_script_module"
 
 
 class Listener(Protocol):
     """Told of what happens to gradients; must not raise."""
 
-    def clipping(self, gradients: Sequence[Tensor]) -> None:
-        """These are about to be clipped, or their norm to be taken."""
+    def clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
+        """These are about to be clipped, or their norm has been taken; `known`: of which of them it is known."""
 
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> None:
         """`scaler.step(optimizer)` begins."""
@@ -42,6 +47,17 @@ class Listener(Protocol):
 
 _listeners: list[weakref.ref[Listener]] = []
 """Weak: a network that nobody trains any more is not kept by who watched it."""
+
+
+class _Overheard(threading.local):
+    """What this thread has told since it began to take a total norm."""
+
+    gradients: Sequence[Tensor] | None = None
+    known: Known | None = None
+    """None: it is not taking one."""
+
+
+_overheard = _Overheard()
 _originals: dict[str, Callable[..., Any]] = {}
 
 
@@ -81,11 +97,47 @@ def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(grouping)
     def group(tensors: Sequence[Sequence[Tensor]], *args: Any, **kwargs: Any) -> Any:
         if not torch.compiler.is_compiling():
-            for listener in _listening():
-                listener.clipping(tensors[0])
+            if _overheard.known is None:
+                _tell_of_clipping(tensors[0], None)
+            else:
+                _overheard.gradients = tensors[0]
         return grouping(tensors, *args, **kwargs)
 
     return group
+
+
+def _told_with_norms(total: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(total)
+    def take_total(*args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return total(*args, **kwargs)
+        _overheard.gradients, _overheard.known = None, Known([], [])
+        try:
+            return total(*args, **kwargs)
+        finally:
+            gradients, known = _overheard.gradients, _overheard.known
+            _overheard.gradients = _overheard.known = None
+            if gradients is not None:
+                _tell_of_clipping(gradients, known)
+
+    return take_total
+
+
+def _overheard_norms(take: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(take)
+    def take_norms(*args: Any, **kwargs: Any) -> Any:
+        norms = take(*args, **kwargs)
+        if not torch.compiler.is_compiling() and _overheard.known is not None and args[1:] == (2,) and not kwargs:
+            _overheard.known.tensors.extend(args[0])
+            _overheard.known.norms.extend(norms)
+        return norms
+
+    return take_norms
+
+
+def _tell_of_clipping(gradients: Sequence[Tensor], known: Known | None) -> None:
+    for listener in _listening():
+        listener.clipping(gradients, known)
 
 
 def _told_of_steps(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,6 +166,8 @@ def _without_hooks(create: Callable[..., Any]) -> Callable[..., Any]:
 
 _FUNCTIONS: list[tuple[ModuleType, str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = [
     (clip_grad, GROUPING, _told_of_clipping),
+    (clip_grad, TOTAL, _told_with_norms),
+    (torch, NORMS, _overheard_norms),
     (_recursive, SCRIPTING, _without_hooks),
 ]
 """Whose, its name, and what it is passed through."""
