@@ -110,15 +110,24 @@ def _describe_plateau(signals: Signals, share: float, fall: float, trivial: floa
     numbers = {"share": share, "trivial": trivial, "threshold": PLATEAU, "since": edge.since}
     brief = f"the loss is {share:.0%} of a constant guess's"
     if edge.state == "closed":
-        return Finding([], Evidence(brief=brief, sentence=f"{brief} (closes under {PLATEAU_OVER:.0%})", numbers=numbers))
+        return Finding([], Evidence(brief=brief, sentence=f"{brief} ({_why_closed(signals, share, fall)})", numbers=numbers))
     if share >= PLATEAU:
         sentence = f"{brief} ({trivial:.3g}; threshold {PLATEAU:.0%}) at step {signals.frame.step}: nothing is learned"
     else:
         numbers |= {"threshold": STAGNANT, "fall": fall}
         brief += " and falls no further"
-        within = f"threshold {STAGNANT:.0%}; {max(0.0, fall):.0%} less than {STAGNANT_STEPS} steps ago, under {STAGNANT_FALL:.0%}"
+        within = f"threshold {STAGNANT:.0%}; {max(0.0, fall):.1%} less than {STAGNANT_STEPS} steps ago, threshold {STAGNANT_FALL:.0%}"
         sentence = f"{brief} ({trivial:.3g}; {within}) at step {signals.frame.step}: learning has stopped"
     return Finding([], Evidence(brief=brief, sentence=f"{sentence}; {_cause(signals)}", numbers=numbers))
+
+
+def _why_closed(signals: Signals, share: float, fall: float) -> str:
+    """By what had opened it: a loss that fell no further need not have come down to where one of a constant guess closes."""
+    if signals.open["plateau"].evidence.numbers["threshold"] != STAGNANT:
+        return f"closes under {PLATEAU_OVER:.0%}"
+    if share < STAGNANT_OVER:
+        return f"closes under {STAGNANT_OVER:.0%}"
+    return f"{fall:.0%} less than {STAGNANT_STEPS} steps ago; closes at {STAGNANT_FALL_OVER:.0%}"
 
 
 def _cause(signals: Signals) -> str:

@@ -8,6 +8,7 @@ gives its rates there: sick ones found, and alarms on runs that learned.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
 from gradtui.diagnose.profile import DEPTH, TIME, Profile
@@ -91,6 +92,7 @@ def _describe_vanishing(signals: Signals, window: ProfileWindow, edge: Edge) -> 
     middle = window.median(VANISHING_MEDIAN)
     first, last = _ends(signals, profile)
     low = [index for index, log in zip(profile.indices, profile.logs, strict=True) if log <= profile.logs[-1] + line]
+    low = low or list(_first_quarter(profile.indices))
     if edge.state == "closed":
         brief = f"δ within {abs(middle):.1f} decades" if middle <= 0 else f"δ grows {middle:.1f} decades"
         where = f"back within {abs(middle):.1f} decades of" if middle <= 0 else f"{middle:.1f} decades above"
@@ -117,12 +119,16 @@ def penalty_hides_vanishing(signals: Signals) -> Reading | None:
         return None
     ratios = []
     for window in windows:
-        quarter = window.where.indices[: max(1, len(window.where.indices) // 4)]
+        quarter = _first_quarter(window.where.indices)
         ratios.append((min(_over(penalties[row], gradients[row]) if penalties else 0.0 for row in quarter), window))
     ratio, window = max(ratios, key=lambda found: found[0])
     vanished = window.records > VANISHING_FROM and window.median(VANISHING_MEDIAN) <= VANISHING_DEPTH[0]
     cleared = ratio < PENALTY_OVER or window.median(VANISHING_MEDIAN) >= VANISHING_DEPTH[2]
     return Reading((vanished and ratio >= PENALTY,), cleared, lambda edge: _describe_penalty(signals, window, ratio, edge))
+
+
+def _first_quarter(rows: Sequence[int]) -> Sequence[int]:
+    return rows[: max(1, len(rows) // 4)]
 
 
 def _over(penalty: float | None, gradient: float | None) -> float:
@@ -132,7 +138,7 @@ def _over(penalty: float | None, gradient: float | None) -> float:
 
 
 def _describe_penalty(signals: Signals, window: ProfileWindow, ratio: float, edge: Edge) -> Finding:
-    quarter = window.where.indices[: max(1, len(window.where.indices) // 4)]
+    quarter = _first_quarter(window.where.indices)
     names = signals.names(quarter)
     brief = f"the regulariser's gradient is {ratio:.3g} times the data's"
     evidence = _evidence(brief, f"{brief} in {span_of(names)}", window, PENALTY, edge)
@@ -179,6 +185,7 @@ def _describe_exploding(signals: Signals, window: ProfileWindow, edge: Edge) -> 
     line = EXPLODING if middle >= EXPLODING and not signals.at_init else EXPLODING_INIT
     first, last = _ends(signals, profile)
     high = [index for index, log in zip(profile.indices, profile.logs, strict=True) if log >= profile.logs[-1] + EXPLODING_INIT]
+    high = high or list(_first_quarter(profile.indices))
     if edge.state == "closed":
         brief = f"δ {'grows' if middle >= 0 else 'falls'} {abs(middle):.1f} decades"
         where = "above" if middle >= 0 else "below"

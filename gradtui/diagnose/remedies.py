@@ -17,12 +17,16 @@ from gradtui.diagnose.profile_rules import EXPLODING_INIT, falling
 from gradtui.diagnose.remedy_table import FACTORS, Remedy
 from gradtui.diagnose.signals import Signals, median
 from gradtui.diagnose.unit_rules import DEAD_INFORMATION
+from gradtui.diagnose.update_rules import first_update
 from gradtui.diagnose.warnings import Try
 from gradtui.stream.events import Toggle, Value
 
 EXPLODED_FIRST = 1.0
 """Decades at the first frame from which a recurrent network that vanishes now is taken to have been thrown there by its
 gradient's explosion: one large step saturates it."""
+
+TYPICAL_UPDATE = 1e-3
+"""Of a layer's norm a step: the median over networks that learned is 1.7 times this."""
 
 OUTCOMES = ("plateau", "update-too-small", "dead-units", "divergence", "non-finite", "update-too-large", "symmetry")
 """What may be another warning's doing, and then wants that one's remedy."""
@@ -76,11 +80,11 @@ def _remedies(code: str, signals: Signals) -> tuple[Remedy, ...]:
         case "update-too-small" if "exploding" in signals.seen and not _left_chance(signals):
             return _restarted(_exploding(signals))
         case "update-too-small":
-            return table.CLIPPED_WEIGHTS if _weights_clipped(signals) else table.SMALL_UPDATES
+            return table.CLIPPED_WEIGHTS if _weights_clipped(signals) else _small_updates(signals)
         case "plateau" if "exploding" in signals.seen:
             return _restarted(_exploding(signals))
         case "plateau" if "update-too-small" in signals.open:
-            return table.SMALL_UPDATES
+            return _small_updates(signals)
         case "plateau" if _unsettled_transformer(signals):
             return table.TRANSFORMER
     return _ALWAYS.get(code, ())
@@ -123,6 +127,15 @@ def _low_clipping(signals: Signals) -> tuple[Remedy, ...]:
         return table.LOW_CLIPPING
     why = f"clipping leaves {left:.2g} of the gradient: with {10**decades:,} times the threshold it leaves {10**decades * left:.2g}"
     return (*(remedy for remedy in table.LOW_CLIPPING if remedy[0] == "clip"), ("clip_threshold", 10.0**decades, why))
+
+
+def _small_updates(signals: Signals) -> tuple[Remedy, ...]:
+    """Ten times the learning rate, or a hundred times where even so the first layer moves no faster than those of networks that
+    learned: on 4 ReLU layers at a rate of 1e-5 ten times scored 0.44, a hundred times 0.91."""
+    found = first_update(signals)
+    decades = int(math.log10(TYPICAL_UPDATE / found[0])) if found and found[0] > 0 else 1
+    factor = 10.0 ** max(1, min(decades, 2))
+    return tuple((key, factor if key == "lr" else value, why) for key, value, why in table.SMALL_UPDATES)
 
 
 def _killed(signals: Signals) -> bool:

@@ -39,7 +39,6 @@ def _describe(signals: Signals, alike: list[int], least: float, edge: Edge) -> F
     why = "equal weights get equal gradients and stay equal"
     if "underflow" in signals.open:
         why = "what underflow leaves of the gradient moves them alike, see underflow"
-    sentence = (
-        f"the units of {span_of(names)} are worth {least:.2g} in each layer (threshold {SYMMETRIC:g}), since step {edge.since}: {why}"
-    )
+    each = " in each layer" if len(names) > 1 else ""
+    sentence = f"the units of {span_of(names)} are worth {least:.2g}{each} (threshold {SYMMETRIC:g}), since step {edge.since}: {why}"
     return Finding(names, Evidence(brief=brief, sentence=sentence, numbers=numbers))

@@ -82,18 +82,22 @@ def update_too_small(signals: Signals) -> Reading | None:
     """
     if forgotten := signals.forgotten:
         return Reading((True,), False, lambda edge: _describe_forgotten(signals, forgotten, edge))
-    ratios = signals.column(signals.frame.update_ratio)
-    if not ratios or signals.frame.lr == 0 or signals.broken:
+    found = first_update(signals)
+    if found is None or signals.frame.lr == 0 or signals.broken:
         return None
-    seen = [(share, row) for row in signals.free(signals.first_rows) if (share := _data_share(signals, ratios, row)) is not None]
-    if not seen:
-        return None
-    smallest, row = min(seen)
+    smallest, row = found
     line, over = (UPDATE_STUCK, UPDATE_STUCK_OVER) if "plateau" in signals.open else (UPDATE_SMALL, UPDATE_SMALL_OVER)
     learned = signals.curves.learned
     met = signals.frame.step >= SMALL_FROM and smallest <= line and not learned
     cleared = smallest >= over or learned or _left_plateau(signals)
     return Reading((met,), cleared, lambda edge: _describe_small(signals, row, smallest, line, edge))
+
+
+def first_update(signals: Signals) -> tuple[float, int] | None:
+    """The data loss's share of the update of each network's first layer, the smallest one, and its row; None: not measured."""
+    ratios = signals.column(signals.frame.update_ratio)
+    rows = signals.free(signals.first_rows) if ratios else []
+    return min(((share, row) for row in rows if (share := _data_share(signals, ratios, row)) is not None), default=None)
 
 
 def _left_plateau(signals: Signals) -> bool:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def _set_norm(learner: Learner, settings: Settings) -> str:
     learner.set_norm()
-    return "" if settings["batch_norm"] == "off" else "running statistics start afresh"
+    fresh = {"off": "", "on": "scale, shift and running statistics start afresh"}
+    return fresh.get(str(settings["batch_norm"]), "running statistics start afresh")
 
 
 def _set_norm_scale(learner: Learner, settings: Settings) -> str:

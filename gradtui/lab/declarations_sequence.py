@@ -32,7 +32,9 @@ def _set_leak(learner: Learner, settings: Settings) -> str:
 
 def _set_layer_norm(learner: Learner, settings: Settings) -> str:
     learner.set_layer_norm()
-    return "in force with cell=rnn" if settings.get("cell", "rnn") != "rnn" else ""
+    if settings.get("cell", "rnn") != "rnn":
+        return "in force with cell=rnn"
+    return "" if settings["layer_norm"] == "off" else "scale and shift start afresh"
 
 
 def _layer_norms_of(toggle: Declaration, scenario: Scenario) -> Declaration:

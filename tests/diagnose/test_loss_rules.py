@@ -100,9 +100,12 @@ def test_a_loss_well_under_a_constant_guesss_that_falls_no_further_is_a_plateau(
     assert found(0.69, 0.0) == []
     (warning,) = warnings_of(on("spirals"), losses([0.8 * trivial] * 60), "plateau")
     assert "the loss is 80% of a constant guess's and falls no further" in warning.evidence.sentence
-    assert "0% less than 150 steps ago" in warning.evidence.sentence
-    closed = edges(on("spirals"), losses([0.8 * trivial] * 60 + [0.8 * trivial * 0.98**i for i in range(60)]))
-    assert [e[2] for e in closed] == ["opened", "closed"]
+    assert "0.0% less than 150 steps ago, threshold 5%" in warning.evidence.sentence
+    _, closed = warnings_of(on("spirals"), losses([0.8 * trivial] * 60 + [0.8 * trivial * 0.98**i for i in range(60)]), "plateau")
+    assert closed.state == "closed"
+    assert closed.evidence.sentence.endswith("of a constant guess's (14% less than 150 steps ago; closes at 10%)")
+    _, closed = warnings_of(on("spirals"), losses([0.8 * trivial] * 60 + [0.2 * trivial] * 60), "plateau")
+    assert closed.evidence.sentence.endswith("of a constant guess's (closes under 60%)")
 
 
 def test_frames_far_apart_are_enough_to_see_that_a_loss_falls_no_further() -> None:

@@ -259,3 +259,12 @@ def test_a_profile_that_swings_to_the_other_side_is_said_to_be_there() -> None:
     assert fallen[-1].evidence.sentence == "δ at hidden.0 is 3.0 decades above hidden.3 (closes at 1)"
     grown = warnings_of(started(), tilted([2.5] * 6 + [-1.0] * 8), "exploding")
     assert grown[-1].evidence.sentence == "δ at hidden.0 is 1.0 decades below hidden.3 (closes at 1.5 above)"
+
+
+def test_a_profile_whose_last_row_alone_stands_out_has_layers_all_the_same() -> None:
+    """The outer quarters differ by more than the threshold and no row from the last one by as much: what is meant is the first ones."""
+    rows = layers(8)
+    grown = [frame(5 * i, rows=9, delta_rms=[200.0] * 2 + [1.0] * 4 + [0.1, 10.0, 1.0] if i else [1.0] * 9) for i in range(6)]
+    assert [w.layers for w in warnings_of(started(rows), grown, "exploding")] == [["hidden.0", "hidden.1"]]
+    fallen = [frame(5 * i, rows=9, delta_rms=[0.005] * 2 + [1.0] * 4 + [10.0, 0.1, 1.0]) for i in range(10)]
+    assert [w.layers for w in warnings_of(started(rows), fallen, "vanishing")] == [["hidden.0", "hidden.1"]]

@@ -43,3 +43,5 @@ def test_it_says_what_in_which_layers_and_names_a_random_start() -> None:
         " equal weights get equal gradients and stay equal"
     )
     assert found.evidence.brief == "the units are worth 1 unit since step 0"
+    alone = warnings_of(started(), [frame(0, effective_units=[1.0] + [9.0] * 3 + [None])], "symmetry")[0]
+    assert alone.evidence.sentence.startswith("the units of hidden.0 are worth 1 (threshold 2)")

@@ -254,3 +254,11 @@ def test_an_init_set_to_what_it_is_draws_anew() -> None:
 def test_a_toggle_that_does_nothing_yet_says_under_what_it_will(key: str, value: Value, where: dict[str, Value]) -> None:
     assert session("deep-sigmoid").set(key, value)[1].startswith("in force with ")
     assert session("deep-sigmoid", **where).set(key, value)[1] == ""
+
+
+def test_a_normalisation_says_what_of_it_starts_afresh() -> None:
+    assert session("deep-sigmoid").set("batch_norm", "on")[1] == "scale, shift and running statistics start afresh"
+    assert session("deep-sigmoid").set("batch_norm", "no_affine")[1] == "running statistics start afresh"
+    transformer = session("healthy-transformer")
+    assert transformer.set("layer_norm", "post")[1] == "scale and shift start afresh"
+    assert transformer.set("layer_norm", "off")[1] == ""
