@@ -89,6 +89,10 @@ class Run:
             seams.listen(clock)
         lifetime.began(self)
 
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        return self._subject.optimizers
+
     # -- for the loop ----------------------------------------------------------------------------------------------
 
     def log(self, loss: float | Tensor | None = None, **metrics: float | Tensor) -> None:
@@ -237,7 +241,8 @@ class Run:
         if self.directory is not None:
             lifetime.complain(text)
 
-    def _begin(self) -> None:
+    def _begin(self, trained: bool = True) -> None:
+        """`trained`: whether there was a forward pass, seen or not."""
         self._discovery.close()
         layers = layers_of(self._clocks)
         self._rows = len(layers)
@@ -251,7 +256,7 @@ class Run:
             self._name, self._subject.networks, self._subject.optimizers, layers, self._attempt, self._forward, offered
         )
         self._recorder.record(self._hello)
-        if not self._forward:
+        if not self._forward and trained:
             self._recorder.record(Log(text=f"gradtui: {NOTHING_REACHED}"))
         if inside_backward() and (shared := shared_layers(self._clocks)):
             self._say(
@@ -379,7 +384,7 @@ class Run:
 
     def _close(self, end: End) -> None:
         if self._hello is None:
-            self._begin()
+            self._begin(trained=False)
         crashed = end.reason == "crashed"
         if self._vigil is not None and not crashed and (found := self._vigil.end()):
             self._say(found)

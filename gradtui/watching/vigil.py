@@ -24,7 +24,7 @@ class Vigil:
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._names = " and ".join(dict.fromkeys(type(optimizer).__name__ for optimizer in optimizers))
         self._parameters = [parameter for optimizer in optimizers for parameter in parameters_of(optimizer)]
-        self._versions = self._seen()
+        self._first = self._versions = self._seen()
         self._changes = 0
         self._passes = 0
         """Those that could be the training's."""
@@ -42,7 +42,11 @@ class Vigil:
 
     def end(self) -> str | None:
         """The training has ended without a step. What there is to tell, unless that was done."""
-        return self._about("there were forward passes") if self._passes and not self._told else None
+        if self._told:
+            return None
+        if self._seen() != self._first:  # of a compiled network no pass is seen
+            return self._about("the weights have changed")
+        return self._about("there were forward passes") if self._passes else None
 
     def _seen(self) -> int:
         return sum(parameter._version for parameter in self._parameters if not parameter.is_inference())

@@ -346,8 +346,44 @@ def test_arguments_that_cannot_be_right_are_refused(arguments: dict[str, object]
         gradtui.watch(**call)  # type: ignore[arg-type]
 
 
+CHILD = """
+import multiprocessing, sys, torch, gradtui
+def train(path, error):
+    model = torch.nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    gradtui.watch(model, optimizer, run_dir=path, every=1)
+    for _ in range(3):
+        model(torch.randn(8, 4)).square().mean().backward()
+        optimizer.step()
+    try:
+        if error: raise error
+    except ArithmeticError:
+        sys.exit(1)  # as torch.multiprocessing.spawn does
+for path, error in zip(sys.argv[1:], (None, ValueError("no luck"), SystemExit(0), SystemExit(3), ArithmeticError("nan"))):
+    process = multiprocessing.get_context("fork").Process(target=train, args=(path, error))
+    process.start()
+    process.join()
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_a_forked_process_writes_nothing_into_its_parents_recording(tmp_path: Path) -> None:
+def test_a_process_of_multiprocessings_ends_its_run_as_it_ends(tmp_path: Path) -> None:
+    """It is left by `os._exit`. Catches the last frame and the end lost, and a crash that is told as a success."""
+    paths = [tmp_path / str(number) for number in range(5)]
+    subprocess.run([sys.executable, "-c", CHILD, *map(str, paths)], env=environment(tmp_path), stderr=subprocess.DEVNULL, timeout=120)
+    recordings = [Recording(path) for path in paths]
+    assert [(recording.end.reason, recording.end.error) for recording in recordings] == [
+        ("finished", ""),
+        ("crashed", "ValueError: no luck"),
+        ("finished", ""),
+        ("crashed", "SystemExit: 3"),
+        ("crashed", "ArithmeticError: nan"),
+    ]
+    assert all([frame.step for frame in recording.frames] == [0, 1, 2] for recording in recordings)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_writes_nothing_into_its_parents_recording_and_is_told_so_if_it_trains(tmp_path: Path) -> None:
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
     with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1) as run:
@@ -357,10 +393,13 @@ def test_a_forked_process_writes_nothing_into_its_parents_recording(tmp_path: Pa
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if not child:
-            optimizer.step()
-            optimizer.step()
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always")
+                for _ in range(20):
+                    optimizer.step()  # no backward pass: threads do not survive a fork
             run.close()
-            os._exit(0 if (tmp_path / "events.jsonl").read_bytes() == before else 1)
+            told = ["is not recorded" in str(warning.message) for warning in warned] == [True]
+            os._exit(0 if told and (tmp_path / "events.jsonl").read_bytes() == before else 1)
         assert os.waitpid(child, 0)[1] == 0
         train(model, optimizer, 1)
     assert [frame.step for frame in Recording(tmp_path).frames] == [0, 1, 2]

@@ -182,3 +182,16 @@ def test_optimizers_that_step_in_the_backward_pass_are_exact_for_layers_of_one_a
         assert not frame.step or None not in frame.delta_rms
     assert logs(tmp_path) == complaints
     assert [text.endswith("is sure to be measured: 0, 2") for text in complaints] == [True] * bias
+
+
+def test_a_network_of_which_no_pass_is_seen_is_told_of_at_the_end(tmp_path: Path) -> None:
+    """As a compiled one."""
+    model = nn.Linear(6, 3)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    training = ByItself(optimizer)
+    with said() as complaints, gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
+        for _ in range(4):
+            nn.functional.linear(torch.randn(16, 6), model.weight, model.bias).square().mean().backward()
+            training.step()
+    assert ["the weights have changed, but SGD never made a step" in text for text in complaints] == [True]
+    assert logs(tmp_path) == complaints
