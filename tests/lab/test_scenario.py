@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gradtui import describe
 from gradtui.lab import scenario as scenarios
 from gradtui.lab import toggles
 from gradtui.lab.errors import NoSuchScenarioError, ScenarioError
@@ -24,6 +25,13 @@ def test_every_preset_explains_itself_and_fits_the_picker() -> None:
         assert preset.cause, preset.name
         assert preset.paper or preset.group == "Healthy", preset.name
         assert len(preset.shows) <= 110, preset.name
+
+
+def test_what_to_try_first_sets_nothing_twice() -> None:
+    """`show` makes one command of all the settings that it begins with."""
+    for scenario in catalog():
+        keys = [text.partition("=")[0] for text in describe.best(scenario)]
+        assert len(keys) == len(set(keys)), scenario.name
 
 
 def test_presets_come_in_the_order_of_their_groups() -> None:
