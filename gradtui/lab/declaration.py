@@ -39,10 +39,16 @@ def waits_for(where: str, in_force: Callable[[Settings], bool]) -> Callable[[Lea
     return apply
 
 
-def needs(families: set[str], why: str) -> Callable[[Scenario], str]:
-    """For toggles of some families; `why` is the reason for the others, `{model}` in it is theirs."""
+OWN_NORMS = "a network of your own keeps its normalisations; norm_bypass lets them pass"
+"""Why those of the lab's families are not put into it: it may well have some."""
+
+
+def needs(families: set[str], why: str, own: str = "") -> Callable[[Scenario], str]:
+    """For toggles of some families; `why` is the reason for the others, `{model}` in it is theirs; `own` that for a user's network."""
 
     def applies(scenario: Scenario) -> str:
+        if own and is_own(scenario.model):
+            return own
         model = "network of your own" if is_own(scenario.model) else scenario.model
         return "" if scenario.model in families else why.format(model=model)
 

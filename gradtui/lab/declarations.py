@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from gradtui.lab.declaration import Declaration, Settings, needs, waits_for
+from gradtui.lab.declaration import OWN_NORMS, Declaration, Settings, needs, waits_for
 from gradtui.lab.declarations_gan import LIPSCHITZ, PENALTY_WEIGHT, WEIGHT_CLIP
 from gradtui.lab.declarations_sequence import CELL, FORGET_BIAS, LAYER_NORM, LEAKY_STATE, WARMUP
 from gradtui.lab.declarations_setup import DATA, LOSS_SCALE, PRECISION
@@ -91,6 +91,8 @@ ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "
 INITS = ("xavier", "he", "lecun", "orthogonal", "gaussian", "zeros", "constant")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 
+_NORMALISED = needs({"mlp", "resnet", "wgan"}, "a {model} has no batch normalisation here", OWN_NORMS)
+
 TOGGLES: tuple[Declaration, ...] = (
     Declaration(
         "clip",
@@ -117,7 +119,7 @@ TOGGLES: tuple[Declaration, ...] = (
         default="off",
         choices=("off", "on", "no_affine"),
         hotkey="n",
-        applies=needs({"mlp", "resnet", "wgan"}, "a {model} has no batch normalisation here"),
+        applies=_NORMALISED,
         apply=_set_norm,
     ),
     Declaration(
@@ -126,7 +128,7 @@ TOGGLES: tuple[Declaration, ...] = (
         "What batch norm's learnt scale γ starts at; small keeps a tanh in its linear part, large drives it out.",
         default=1.0,
         maximum=1e3,
-        applies=needs({"mlp", "resnet", "wgan"}, "a {model} has no batch normalisation here"),
+        applies=_NORMALISED,
         apply=_set_norm_scale,
     ),
     Declaration(

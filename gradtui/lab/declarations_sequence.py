@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from gradtui.lab.declaration import Declaration, Settings, needs
+from gradtui.lab.declaration import OWN_NORMS, Declaration, Settings, needs
 
 if TYPE_CHECKING:
     from gradtui.lab.learner import Learner
@@ -89,7 +89,7 @@ LAYER_NORM = Declaration(
     default="off",
     choices=("off", "on", "pre", "post"),
     hotkey="h",
-    applies=needs({"rnn", "transformer"}, "a {model} has no layer normalisation here"),
+    applies=needs({"rnn", "transformer"}, "a {model} has no layer normalisation here", OWN_NORMS),
     apply=_set_layer_norm,
     adapt=_layer_norms_of,
 )

@@ -138,6 +138,7 @@ def test_generic_toggles_apply_to_it_and_the_others_say_why_not() -> None:
         assert not offered[key].applies, key
         assert offered[key].reason
     assert offered["activation"].value == "own"
+    assert all("norm_bypass" in offered[key].reason for key in ("batch_norm", "norm_scale", "layer_norm"))  # it has norms of its own
     with pytest.raises(SettingError, match="batch_norm: does not apply to"):
         toggles.check(own("mine:make"), "batch_norm", "on")
     with pytest.raises(SettingError, match="activation is 'own'"):
