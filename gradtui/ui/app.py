@@ -238,6 +238,12 @@ class GradApp(App[Outcome]):
             for node, bound in alive
         ]
 
+    def action_command_palette(self) -> None:
+        from gradtui.ui.palette import ID, Palette  # here: no run needs it to start
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id=ID))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         for node, binding, enabled, tooltip in screen.active_bindings.values():
             if enabled and binding.id and not binding.id.startswith("toggle.") and binding.description:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -18,6 +20,8 @@ from gradtui.ui.scale import wrapped
 
 WIDTH = 46
 """Cells of the list where the terminal has them."""
+NARROW = 100
+"""Columns under which warnings lie behind the list: it takes the whole width, or halves of their words would stand beside it."""
 
 
 class ChoiceList(OptionList):
@@ -28,6 +32,14 @@ class ChoiceList(OptionList):
         Binding("up,k", "cursor_up", "Up", id="chooser.up", show=False, tooltip="The one before."),
         Binding("enter", "select", "Take it", id="chooser.take", key_display="enter", tooltip="Take the one under the cursor."),
     ]
+
+    def action_page_down(self) -> None:
+        with contextlib.suppress(LookupError):  # Textual's list ends the program where it has not been laid out yet
+            super().action_page_down()  # type: ignore[no-untyped-call]
+
+    def action_page_up(self) -> None:
+        with contextlib.suppress(LookupError):
+            super().action_page_up()  # type: ignore[no-untyped-call]
 
 
 class Chooser(ModalScreen[int | None]):
@@ -63,7 +75,8 @@ class Chooser(ModalScreen[int | None]):
 
     def _fit(self) -> None:
         """As wide as its longest choice, as far as there is room; the question on as many lines as it needs."""
-        width = min(self.app.size.width, max(WIDTH, *(len(choice) + 3 for choice in self._choices)))
+        room = self.app.size.width
+        width = room if room < NARROW else min(room, max(WIDTH, *(cell_len(choice) + 3 for choice in self._choices)))
         lines = wrapped(self._question, width - 2, 3)
         question = self.query_one("#question", Lines)
         question.styles.height = len(lines)

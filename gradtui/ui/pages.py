@@ -53,7 +53,7 @@ def rows(codes: Sequence[str], at: int, width: int, here: Mapping[str, Item] | N
     item = (here or {}).get(code)
     found = _names(codes, at, width) if len(codes) > 1 else []
     if item:
-        found += _beside("Here", item.evidence, width) + (_beside("To do", item.advice, width) if item.advice else []) + [()]
+        found += _beside("Here", item.evidence, width) + (_beside("Advice", item.advice, width) if item.advice else []) + [()]
     if code not in page.CODES:  # a crash
         return found
     lines = page.lines(page.load(code), width)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from textual.app import App
 from textual.binding import Binding
+from textual.widgets import OptionList
 
 from gradtui.stream.events import Applied, End, Event, Toggle, Value
 from gradtui.stream.run_directory import RunDirectory, RunError
@@ -477,6 +478,21 @@ async def test_the_palette_has_every_action(tmp_path: Path) -> None:
         command.callback()
         await s.press("enter")
         assert s.commands()[-1].set == {"batch_norm": "on"}
+
+
+@pytest.mark.parametrize("key", ["ctrl+p", "a"])
+async def test_a_page_of_a_list_that_has_no_room_ends_nothing(tmp_path: Path, key: str) -> None:
+    """Nor has one that has not been laid out yet, as on a slow line."""
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        await s.press(key)
+        found = s.app.screen.query_one(OptionList)
+        found.highlighted = 0
+        found.styles.height = 0
+        await s.pilot.pause()
+        await s.press("pagedown", "pageup")
+        assert s.app.is_running
+        await s.press("escape")
+        assert s.app.screen is s.screen
 
 
 async def test_f8_saves_a_picture_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
