@@ -1,9 +1,14 @@
-"""What the trainer printed: the end of trainer.log, or the recording's own log lines where that file is gone."""
+"""What the trainer printed: the end of trainer.log, or the recording's own log lines where that file is gone.
+
+A line that is longer than the pane goes on in the next: the end of an exception's line says most.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from rich.cells import chop_cells
+from textual import events
 from textual.widgets import Log
 
 from gradtui.diagnose.words import inert
@@ -28,6 +33,13 @@ class LogPane(Log, can_focus=True):
         self._half = b""
         self._recorded = 0
         self._empty = False
+        self._wide = 0
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Break the lines anew for another width."""
+        if self._path and event.size.width not in (0, self._wide):
+            self._wide = event.size.width
+            self.follow(self._path)
 
     def follow(self, path: Path) -> None:
         """Begin with another file."""
@@ -38,7 +50,7 @@ class LogPane(Log, can_focus=True):
 
     def poll(self, recorded: list[str]) -> None:
         """Show what is new; `recorded` stands in when there is no file."""
-        if self._path is None:
+        if self._path is None or not self._wide:
             return
         try:
             with self._path.open("rb") as file:
@@ -66,4 +78,6 @@ class LogPane(Log, can_focus=True):
             if self._empty:
                 self._empty = False
                 self.clear()
-            self.write_lines([inert(line.expandtabs(4).rstrip("\r"))[:LONGEST] for line in lines])
+            plain = [inert(line.expandtabs(4).rstrip("\r"))[:LONGEST] for line in lines]
+            room = max(1, self._wide - 1)  # one for the scroll bar
+            self.write_lines([piece for line in plain for piece in chop_cells(line, room) or [""]])

@@ -189,7 +189,7 @@ class RunScreen(Commanding):
             self._history.show(state.history, self._beside.losses if self._beside else ())
             self._gpu_text = self._gpu.read() if self._gpu else ""
             if self._log.display:
-                self._log.poll(list(state.log))
+                self._read_log()
 
     def show_texts(self) -> None:
         """Status, summary, warnings, toggles and an open layer's numbers, as they are now."""
@@ -278,6 +278,10 @@ class RunScreen(Commanding):
     def action_log(self) -> None:
         self._log.display = not self._log.display
         self._history.display = not self._log.display
+        (self._log if self._log.display else self._bars).focus()
+        self.call_after_refresh(self._read_log)
+
+    def _read_log(self) -> None:
         self._log.poll(list(self.feed.state.log))
 
     def action_explain(self) -> None:

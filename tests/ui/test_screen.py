@@ -348,6 +348,21 @@ async def test_the_log_pane_shows_what_the_trainer_printed(tmp_path: Path) -> No
         assert "half a li" not in s.text()
 
 
+async def test_the_log_has_its_lines_whole_and_the_keys_that_scroll(tmp_path: Path) -> None:
+    async with showing(tmp_path, sick_then_cured(), size=(80, 24)) as s:
+        s.run.trainer_log.write_text("the first line\n" + "\n" * 40 + f"RuntimeError: {'模型 ' * 30}the end\n")
+        await s.press("l")
+        await s.settle()
+        text = s.text()
+        assert text.count("模") == 30
+        assert "the end" in "".join(text.splitlines())
+        await s.press("home")
+        assert "the first line" in s.text()
+        assert s.screen.query_one(LayerBars).current == 0
+        await s.press("l", "down")
+        assert s.screen.query_one(LayerBars).current == 1
+
+
 async def test_no_colour_is_needed_to_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with showing(
