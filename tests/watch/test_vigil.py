@@ -191,7 +191,7 @@ def test_a_network_of_which_no_pass_is_seen_is_told_of_at_the_end(tmp_path: Path
     training = ByItself(optimizer)
     with said() as complaints, gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
         for _ in range(4):
-            nn.functional.linear(torch.randn(16, 6), model.weight, model.bias).square().mean().backward()
+            nn.functional.linear(torch.randn(16, 6), model.weight, model.bias).square().mean().backward()  # type: ignore[no-untyped-call]
             training.step()
     assert ["the weights have changed, but SGD never made a step" in text for text in complaints] == [True]
     assert logs(tmp_path) == complaints
