@@ -169,4 +169,6 @@ class Changing(Screen[None]):
             if not isinstance(value, str):
                 self.put({toggle.key: value})
 
-        self.app.push_screen(Prompt(f"{inert(toggle.label)}: a number, then enter", setting(now), check=check), answered)
+        self.app.push_screen(
+            Prompt(f"{inert(toggle.label)}: a number{toggles.bounds(toggle)}, then enter", setting(now), check=check), answered
+        )

@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
 from gradtui.ui.lines import STYLES, Lines
+from gradtui.ui.prompt import LEAVES
 from gradtui.ui.scale import wrapped
 
 WIDTH = 46
@@ -54,7 +55,7 @@ class Chooser(ModalScreen[int | None]):
     def __init__(self, question: str, choices: Sequence[str], at: int, key: str = "") -> None:
         """`at`: where the cursor is at first; `key`, which opened it, moves the cursor down, and with shift up."""
         super().__init__()
-        self._question = f"{question}: {f'{key} or ' if key else ''}arrows, then enter"
+        self._question = f"{question}: {f'{key} or ' if key else ''}arrows, then enter{LEAVES}"
         self._choices = choices
         self._at = at
         self._key = key

@@ -15,6 +15,9 @@ from textual.widgets import Input
 from gradtui.ui.lines import STYLES, Lines
 from gradtui.ui.scale import wrapped
 
+LEAVES = "; escape leaves it as it was"
+"""What else there is to know of a question, here and over a list."""
+
 MOST = 4
 """Lines of a question, or of what is wrong with an answer."""
 
@@ -36,11 +39,11 @@ class Prompt(ModalScreen[str | None]):
     ) -> None:
         """`check` gives what is wrong with an answer (empty: nothing); `changed` is told of every key."""
         super().__init__()
-        self._question = question
+        self._question = f"{question}{LEAVES}"
         self._value = value
         self._check = check
         self._changed = changed
-        self._said = (question, "key")
+        self._said = (self._question, "key")
 
     def compose(self) -> ComposeResult:
         with Vertical(id="prompt"):

@@ -75,6 +75,9 @@ class ReplayScreen(RunScreen):
         super()._begin()
         self._gpu = None  # what the GPU does now has nothing to do with what was recorded
 
+    def word(self, binding: Binding) -> str:
+        return "Pause" if binding.id == "replay.play" and self.player.clock.playing else binding.description
+
     def why_not(self, action: str) -> str:
         return WHY_NOT if action == "restart" else super().why_not(action)
 

@@ -133,7 +133,7 @@ class RunScreen(Commanding):
         before, self.life = self.life, self.living()
         if news.hello:
             self._begin()
-        elif before.over != self.life.over:
+        elif before.word != self.life.word:
             self._entitle()
             self.refresh_bindings()
         self.hear(news.applied, aloud=self._caught_up)

@@ -196,6 +196,14 @@ def scaled(toggle: Toggle, value: Value, direction: int) -> Value:
     return float(f"{new:.6g}")
 
 
+def bounds(toggle: Toggle) -> str:
+    """What a number may be, in words: ` from 0 to 1`, ` of 0 or more`; empty: anything."""
+    low, high = toggle.minimum, toggle.maximum
+    if low is not None:
+        return f" of {low:g} or more" if high is None else f" from {low:g} to {high:g}"
+    return "" if high is None else f" of {high:g} or less"
+
+
 def typed(toggle: Toggle, text: str) -> float | int | str:
     """The number that was typed, or, as a string, what is wrong with it."""
     try:

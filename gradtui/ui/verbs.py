@@ -38,9 +38,17 @@ class Commanding(Changing):
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """What the footer and the palette offer: nothing that cannot be done, though its key still says why."""
-        alive = {key: active for key, active in super().active_bindings.items() if not self.why_not(bare(active.binding))}
+        alive = {
+            key: active._replace(binding=replace(active.binding, description=self.word(active.binding)))
+            for key, active in super().active_bindings.items()
+            if not self.why_not(bare(active.binding))
+        }
         width = self.app.size.width
         return footing.fitted(alive, self.app, width - footing.PALETTE if width >= WIDE else width)
+
+    def word(self, binding: Binding) -> str:
+        """What a key would do now, in the footer's word for it."""
+        return "Go on" if binding.id == "run.pause" and self.feed.state.paused else binding.description
 
     def why_not(self, action: str) -> str:
         """Why `action` cannot be done, in a line; empty: it can be."""

@@ -226,6 +226,7 @@ async def test_a_number_is_asked_for_and_checked(tmp_path: Path) -> None:
     async with showing(tmp_path, OPENING, process=Process()) as s:
         await s.press("e")
         assert isinstance(s.app.screen, Prompt)
+        assert "lr: a number of 0 or more, then enter; escape leaves it as it was" in s.text()
         await s.press("end", *["backspace"] * 6, "minus", "1", "enter")
         assert "at least 0" in s.text()
         assert s.commands() == []
@@ -320,6 +321,16 @@ async def test_the_footer_names_whole_keys_and_always_the_way_out_and_to_the_oth
         assert set(re.findall(r"[A-Z]\w+", footer)) <= names
         await s.press("full_stop")
         assert s.commands()[-1].do == "step"
+
+
+async def test_the_footer_says_what_the_key_does_now(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, process=Process()) as s:
+        assert "space Pause" in s.text()
+        await s.append(Applied(id="x", step=5, toggle="pause"))
+        assert "PAUSED" in s.text()
+        assert "space Go on" in s.text()
+        await s.append(Applied(id="y", step=5, toggle="resume"))
+        assert "space Pause" in s.text()
 
 
 async def test_leaving_asks_while_it_trains(tmp_path: Path) -> None:

@@ -53,6 +53,15 @@ async def test_golden(tmp_path: Path, size: tuple[int, int]) -> None:
         check_golden(f"replay-{size[0]}x{size[1]}.txt", s.text())
 
 
+async def test_the_footer_says_whether_the_key_plays_or_pauses(tmp_path: Path) -> None:
+    events: list[Event] = [rec.hello(rec.layers(3)), *(rec.frame(step, [0.1] * 3) for step in range(0, 4000, 5))]
+    async with replaying(tmp_path, events) as s:
+        assert "space Play" in s.text()
+        await s.press("space")
+        assert replay(s).player.clock.playing
+        assert "space Pause" in s.text()
+
+
 async def test_keys_move_the_clock(tmp_path: Path) -> None:
     events: list[Event] = [rec.hello(rec.layers(3)), *(rec.frame(step, [0.1] * 3) for step in range(0, 400, 5))]
     async with replaying(tmp_path, events) as s:
