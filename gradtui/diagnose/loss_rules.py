@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gradtui.diagnose.curves import STAGNANT_STEPS
 from gradtui.diagnose.hysteresis import Edge, Finding, Reading
+from gradtui.diagnose.profile_rules import falling
 from gradtui.diagnose.signals import Signals, median
 from gradtui.diagnose.warnings import Evidence
 
@@ -136,6 +137,8 @@ def _cause(signals: Signals) -> str:
     past = [code for code in CAUSES if code in signals.seen]
     if causes:
         return f"see {', '.join(causes)}"
+    if falling(signals):
+        return "no warning names a cause yet, but δ falls by decades on its way back to the first layers"
     if past:
         return f"the gradients look healthy now, but see {', '.join(past)}, which closed"
     if not any(window.records for window in signals.windows):

@@ -83,6 +83,8 @@ def _remedies(code: str, signals: Signals) -> tuple[Remedy, ...]:
             return table.CLIPPED_WEIGHTS if _weights_clipped(signals) else _small_updates(signals)
         case "plateau" if "exploding" in signals.seen:
             return _restarted(_exploding(signals))
+        case "plateau" if falling(signals):
+            return _vanishing(signals)
         case "plateau" if "update-too-small" in signals.open:
             return _small_updates(signals)
         case "plateau" if _unsettled_transformer(signals):
@@ -116,6 +118,8 @@ def _dead(signals: Signals) -> tuple[Remedy, ...]:
         return table.ZERO_WEIGHTS
     if _weights_clipped(signals):
         return table.CLIPPED_WEIGHTS
+    if _unsettled_transformer(signals):
+        return table.TRANSFORMER
     return table.KILLED if _killed(signals) else table.DEAD
 
 

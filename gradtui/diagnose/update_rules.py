@@ -90,7 +90,8 @@ def update_too_small(signals: Signals) -> Reading | None:
     learned = signals.curves.learned
     met = signals.frame.step >= SMALL_FROM and smallest <= line and not learned
     cleared = smallest >= over or learned or _left_plateau(signals)
-    return Reading((met,), cleared, lambda edge: _describe_small(signals, row, smallest, line, edge))
+    why = f"closes at {over:g}" if smallest >= over else "there is little left to learn" if learned else "the plateau is left"
+    return Reading((met,), cleared, lambda edge: _describe_small(signals, row, smallest, line, why, edge))
 
 
 def first_update(signals: Signals) -> tuple[float, int] | None:
@@ -125,10 +126,10 @@ def _data_share(signals: Signals, ratios: Numbers, row: int) -> float | None:
     return ratio * gradient / (gradient + penalty)
 
 
-def _describe_small(signals: Signals, row: int, smallest: float, line: float, edge: Edge) -> Finding:
+def _describe_small(signals: Signals, row: int, smallest: float, line: float, closes: str, edge: Edge) -> Finding:
     name = full_name(signals.layers[row])
     brief = f"a step changes {spoken(name)} by {smallest:.1g} of its norm"
-    sentence = f"{brief} (threshold {line:g})"
+    sentence = f"{brief} ({closes})"
     if edge.state != "closed":
         stays = "it stays as it was initialised" if line == UPDATE_SMALL else "too little to leave the loss of a constant guess"
         sentence = f"{brief} by the data's gradient (threshold {line:g}), since step {edge.since}: {stays}"

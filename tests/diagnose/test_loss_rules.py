@@ -135,6 +135,10 @@ def test_a_plateau_names_its_cause_or_says_that_the_gradients_are_healthy() -> N
     warning = warnings_of(on("digits"), vanished, "plateau")[0]
     assert "; see vanishing" in warning.evidence.sentence
     assert warning.try_[0].toggle == "batch_norm"
+    sinking = [frame(5 * i, -4.0 if i > 18 else 0.0, loss=math.log(10)) for i in range(25)]
+    warning = warnings_of(on("digits"), sinking, "plateau")[0]
+    assert warning.evidence.sentence.endswith("no warning names a cause yet, but δ falls by decades on its way back to the first layers")
+    assert warning.try_[0].toggle == "batch_norm"
 
 
 def clipped(coefficient: float, count: int, every: int = 10, start: int = 0) -> list[Frame]:

@@ -57,6 +57,7 @@ def test_a_post_norm_transformer_is_told_of_pre_norm_even_when_its_profile_is_so
     assert named(warning) == [("layer_norm", "pre"), ("lr", 0.004), ("warmup", 150)]
     assert "the gradients look healthy" in warning.evidence.sentence
     assert named(found([LAYER_NORM], [frame(5 * i, -3.0) for i in range(8)], "vanishing"))[0] == ("layer_norm", "pre")
+    assert named(found([LAYER_NORM], [frame(i, dead=[0.6] * 4 + [None]) for i in range(5)], "dead-units"))[0] == ("layer_norm", "pre")
 
 
 def test_time_that_vanishes_from_the_start_wants_another_cell_and_after_an_explosion_a_bound() -> None:

@@ -28,6 +28,17 @@ def test_it_closes_at_three_times_the_threshold() -> None:
     steps(1e-6, 0, 50)
     assert steps(2.9e-5, 50, 50) == []
     assert steps(3e-5, 100, 5) == [(102, "update-too-small", "closed", "warning")]
+    assert state.warnings[-1].evidence.sentence.endswith("(closes at 3e-05)")
+
+
+def test_it_says_when_it_closes_for_another_reason_than_its_size() -> None:
+    state = RunState()
+    state.apply(hello(scenario={"data": "digits"}))
+    edges(state, [frame(5 * i, loss=2.3 if i < 40 else 1.0, update_ratio=[1e-4] * 5) for i in range(60)])
+    assert state.warnings[-1].evidence.sentence.endswith("(the plateau is left)")
+    learned = started()
+    edges(learned, [frame(i, loss=2.3 if i < 45 else 0.1, update_ratio=[1e-6] * 5) for i in range(70)])
+    assert learned.warnings[-1].evidence.sentence.endswith("(there is little left to learn)")
 
 
 def test_while_nothing_is_learned_ten_times_as_much_is_too_little_still() -> None:
