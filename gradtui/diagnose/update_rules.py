@@ -89,8 +89,9 @@ def update_too_small(signals: Signals) -> Reading | None:
     line, over = (UPDATE_STUCK, UPDATE_STUCK_OVER) if "plateau" in signals.open else (UPDATE_SMALL, UPDATE_SMALL_OVER)
     learned = signals.curves.learned
     met = signals.frame.step >= SMALL_FROM and smallest <= line and not learned
-    cleared = smallest >= over or learned or _left_plateau(signals)
-    why = f"closes at {over:g}" if smallest >= over else "there is little left to learn" if learned else "the plateau is left"
+    left = _left_plateau(signals)
+    cleared = smallest >= over or learned or left
+    why = "the plateau is left" if left else f"closes at {over:g}" if smallest >= over else "there is little left to learn"
     return Reading((met,), cleared, lambda edge: _describe_small(signals, row, smallest, line, why, edge))
 
 
