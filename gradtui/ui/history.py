@@ -53,10 +53,10 @@ class HistoryPanel(Lines):
         if height >= STACKED_FROM:
             half = height // 2
             upper = self._chart("loss", loss, marks, width, half, other)
-            self.put(upper + self._chart("gradient norm", norm, marks, width, height - half))
+            self.put(upper + self._chart("total gradient", norm, marks, width, height - half))
             return
         half = (width - GAP) // 2
-        left, right = self._chart("loss", loss, marks, half, height, other), self._chart("gradient norm", norm, marks, half, height)
+        left, right = self._chart("loss", loss, marks, half, height, other), self._chart("total gradient", norm, marks, half, height)
         self.put([(*a, (" " * GAP, ""), *b) for a, b in zip(left, right, strict=True)])
 
     def head(self, history: History, other: Sequence[Point] = ()) -> None:
@@ -67,7 +67,7 @@ class HistoryPanel(Lines):
         stacked = height >= STACKED_FROM
         room = width if stacked else (width - GAP) // 2
         loss = self._heads["loss"] = title_row("loss", history.loss.points, room, other)
-        norm = self._heads["gradient norm"] = title_row("gradient norm", history.total_norm.points, room)
+        norm = self._heads["total gradient"] = title_row("total gradient", history.total_norm.points, room)
         if len(self._rows) == height:
             rows = list(self._rows)
             if stacked:

@@ -1,6 +1,8 @@
 import math
 from pathlib import Path
 
+import msgspec
+
 from gradtui.diagnose.history import Point
 from gradtui.stream.events import Event
 from gradtui.ui import history
@@ -80,6 +82,15 @@ async def test_the_value_over_a_curve_is_as_new_as_the_status_line(tmp_path: Pat
             s.screen.feed.poll()
             panel, seen = s.screen.query_one(history.HistoryPanel), s.screen.feed.state.history
             panel.show(seen)
-            assert [value in shown(panel) for value in ("loss 2.5 ", "gradient norm 0.13 ")] == [True, True]
+            assert [value in shown(panel) for value in ("loss 2.5 ", "total gradient 0.13 ")] == [True, True]
             s.screen.show_texts()
-            assert [value in shown(panel) for value in ("loss 1.75 ", "gradient norm 0.25 ")] == [True, True]
+            assert [value in shown(panel) for value in ("loss 1.75 ", "total gradient 0.25 ")] == [True, True]
+
+
+async def test_a_metric_of_that_name_is_not_taken_for_the_total_gradient(tmp_path: Path) -> None:
+    """The WGAN's critic has a `gradient norm` of its own, and it is another number."""
+    frame = msgspec.structs.replace(rec.frame(0, [0.1] * 3, total_norm=0.25), metrics={"gradient_norm": 3.1e-12})
+    async with showing(tmp_path, [rec.hello(rec.layers(3)), frame]) as s:
+        text = s.text()
+        assert text.count("gradient norm 3.1e-12") == text.count("gradient norm") == 1
+        assert text.count("total gradient 0.25") == 2

@@ -205,7 +205,7 @@ async def test_a_guides_remark_stands_until_the_next_one_is_due_or_the_run_begin
         assert "Now they stand level." in s.text()
         await s.append(rec.hello(rec.layers(9), attempt=1), rec.frame(0, [0.1] * 9))
         assert "Look at" not in s.text()
-        assert "gradient norm" in s.text()
+        assert "total gradient" in s.text()
 
 
 async def test_names_and_prints_are_inert(tmp_path: Path) -> None:
