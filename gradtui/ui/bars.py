@@ -291,6 +291,9 @@ class LayerBars(Vertical, can_focus=True):
     def action_fold(self) -> None:
         self.asked.fold(self._layers, max(1, self._body.size.height))
         self._from_the_top()
+        if self.asked.opened is not None and not any(row.path for row in self._rows):
+            self.asked.opened = None
+            self.notify("nothing to fold: no two of these layers are parts of one module")
 
     def action_order(self) -> None:
         self.asked.worst_first = not self.asked.worst_first

@@ -63,7 +63,7 @@ def life(state: RunState, trainer: Trainer | None, silent_for: float, *, behind:
         return Life("PAUSED")
     if state.frame is None and silent_for < 3 * SILENT_AFTER:
         return Life("STARTING")
-    return Life("SILENT", f"{silent_for:.0f}s") if silent_for >= SILENT_AFTER else Life("RUN")
+    return Life("SILENT", duration(silent_for)) if silent_for >= SILENT_AFTER else Life("RUN")
 
 
 def _crashed(state: RunState, trainer: Trainer | None, detail: str) -> Life:
@@ -72,6 +72,13 @@ def _crashed(state: RunState, trainer: Trainer | None, detail: str) -> Life:
         return Life("CRASHED", detail)
     own = watched(state.hello)
     return Life("CRASHED", detail, "Start it again where you started it: what it printed is there." if own else "l shows what it printed.")
+
+
+def duration(seconds: float) -> str:
+    """`34s`, `12 min`, `26 h`: as exactly as somebody who comes back to it asks."""
+    if seconds < 120:
+        return f"{seconds:.0f}s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.0f} h"
 
 
 def watched(hello: Hello | None) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from gradtui.diagnose.state import RunState
 from gradtui.stream.events import Applied, End, Event
-from gradtui.ui.life import Life, cause_of_death, life
+from gradtui.ui.life import Life, cause_of_death, duration, life
 from tests.ui import recordings as rec
 
 
@@ -29,6 +29,11 @@ def after(*events: Event) -> RunState:
 
 FRAME = rec.frame(0, [0.1, 0.1, 0.1])
 PAUSED = Applied(id="1", step=1, toggle="pause")
+
+
+def test_silence_is_told_as_exactly_as_one_asks() -> None:
+    told = [duration(seconds) for seconds in (12.4, 119, 120, 725, 7199, 7200, 93784, 1e7)]
+    assert told == ["12s", "119s", "2 min", "12 min", "120 min", "2 h", "26 h", "2,778 h"]
 
 
 def test_each_state_has_its_word() -> None:
@@ -107,4 +112,4 @@ def test_a_run_of_another_host_is_silent_and_never_crashed() -> None:
     state.apply(msgspec.structs.replace(rec.hello(rec.layers(3)), pid=2**22, host="compute-7"))
     state.apply(FRAME)
     assert life(state, None, 9.0).word == "RUN"
-    assert life(state, None, 7200.0) == Life("SILENT", "7200s")
+    assert life(state, None, 7200.0) == Life("SILENT", "2 h")

@@ -363,6 +363,14 @@ async def test_the_log_has_its_lines_whole_and_the_keys_that_scroll(tmp_path: Pa
         assert s.screen.query_one(LayerBars).current == 1
 
 
+async def test_where_no_layer_is_part_of_a_module_the_key_for_blocks_says_so(tmp_path: Path) -> None:
+    flat = [Layer(name=str(i), kind="Linear") for i in range(0, 6, 2)]
+    async with showing(tmp_path, [rec.hello(flat), rec.frame(0, [1e-3] * 3)]) as s:
+        await s.press("b")
+        assert "nothing to fold" in s.text()
+        assert s.screen.query_one(LayerBars).asked.opened is None
+
+
 async def test_no_colour_is_needed_to_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     async with showing(
