@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gradtui.diagnose import profile
 from gradtui.diagnose.state import RunState
-from gradtui.diagnose.words import inert, signed
+from gradtui.diagnose.words import full_name, inert, signed
 from gradtui.stream.events import Frame
 from gradtui.ui import theory
 from gradtui.ui.life import Life
@@ -121,12 +121,16 @@ def _fitted(head: list[Span], parts: list[tuple[str, str]], width: int) -> Row:
 
 
 def summary_row(run: RunState, predicted: theory.Line, width: int) -> Row:
-    """The total gradient norm before and after clipping, and each profile's span, the span that theory predicts, and slope."""
+    """The total gradient norm before and after clipping, and each profile's span, the span that theory predicts, and slope.
+
+    Of several networks that with a warning comes first: there is not always room for all."""
     if run.frame is None or run.hello is None:
         return ((" no frame yet", "muted"),)
     parts = [_gradient(run)]
     if run.frame.delta_rms:
-        for rows in profile.rows(run.hello.layers):
+        layers = run.hello.layers
+        wrong = {name for warning in run.open.values() for name in warning.layers}
+        for rows in sorted(profile.rows(layers), key=lambda rows: wrong.isdisjoint(full_name(layers[i]) for i in rows.indices)):
             span = theory.span(predicted, rows.indices)
             label, style = ("theory", "theory") if theory.holds(run.frame) else ("theory at step 0", "faded")
             by_theory = [[(f"  {label} ", "muted"), (span, style)]] if span else []

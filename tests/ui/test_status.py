@@ -79,6 +79,17 @@ def test_the_status_has_what_was_logged_after_the_last_frame() -> None:
     assert "eval loss 0.25" in text_of(status.status_rows(state, Life("DONE"), "", 160)[0])
 
 
+def test_of_several_networks_the_one_with_a_warning_is_summed_up_first() -> None:
+    groups = ("actor", "critic", "target")
+    layers = [msgspec.structs.replace(layer, group=group) for group in groups for layer in rec.layers(9)]
+    state = RunState()
+    state.apply(rec.hello(layers))
+    for step in range(0, 60, 6):
+        state.apply(rec.frame(step, [*[1e-2] * 18, *rec.vanishing(9, 6)]))
+    assert list(state.open) == ["vanishing"]
+    assert " · target span -6.00" in text_of(status.summary_row(state, [], 80))
+
+
 def test_the_summary_gives_span_slope_and_clipping() -> None:
     text = text_of(status.summary_row(running(total_norm=120.0, clipped_norm=1.0), [], 100))
     assert "total gradient 120 → 1 clipped" in text
