@@ -6,28 +6,25 @@ The gradients are read when the step begins, or, where a loop clips them, just b
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from threading import get_ident
 from typing import Any
 
 import torch
 from msgspec.structs import replace
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
-from gradtui.probe import Probe, reduce
+from gradtui.probe import Probe
 from gradtui.probe.extremes import Scaling
 from gradtui.probe.measure import Collected
 from gradtui.probe.quick import Known
 from gradtui.stream.events import Layer
+from gradtui.watching.clipping import Clipping, one_of
+from gradtui.watching.local import LocalNorm
 from gradtui.watching.ownership import parameters_of
 from gradtui.watching.watcher import Watcher
-
-_CLIPPED_BY = 2
-"""Clipping by norm raises a tensor's version by 1, by value by 2. A new gradient in the same tensor raises it further."""
 
 _SMALLEST_HALF = torch.finfo(torch.float16).tiny
 
@@ -71,19 +68,14 @@ class Clock:
         """Its steps when the rest is over."""
         self._steps_before_scaler = 0
         self._measured = False
-        self._clipped: tuple[nn.Parameter, weakref.ref[Tensor], int] | None = None
-        """One of the gradients that were measured before clipping, as it was then."""
+        self._clipping = Clipping()
         self._norms_took: float | None = None
         self._skipped_on_device: Tensor | None = None
         self._further: dict[str, Tensor] | None = None
         self._lr: float | None = None
         self._loss: Tensor | None = None
         """What a closure returned."""
-        self._local: dict[int, Tensor] = {}
-        """This rank's gradients' norms before they were averaged, by parameter."""
-        self._accumulated = False
-        """Whether several backward passes made the step: the norm of their sum is not to be had from theirs."""
-        self._local_handles: list[Any] = []
+        self._local = LocalNorm()
         self._handles = [
             optimizer.register_step_pre_hook(self._before),
             optimizer.register_step_post_hook(self._after),
@@ -105,14 +97,12 @@ class Clock:
 
     def arm(self, forward: bool, local: bool = False) -> None:
         """Make its next step a part of a frame; a part that there is stays until then. `local`: of several ranks, also this one's gradients
-        before they are averaged, which only a hook on the parameters sees; it is gone after the step."""
+        before they are averaged."""
         self.disarm()
         self.armed, self._resting = True, False
         self.probe.arm(forward)
         if local:
-            own = [parameter for parameter in self.probe.parameters if parameter.requires_grad and not hasattr(parameter, "to_local")]
-            hooks = ((parameter, partial(self._on_local_gradient, place)) for place, parameter in enumerate(own))
-            self._local_handles = [parameter.register_hook(hook) for parameter, hook in hooks]  # type: ignore[no-untyped-call]
+            self._local.watch(self.probe.parameters)
 
     @property
     def fresh(self) -> bool:
@@ -132,14 +122,7 @@ class Clock:
     def disarm(self) -> None:
         self.armed = False
         self.probe.disarm()
-        for handle in self._local_handles:
-            handle.remove()
-        self._local_handles, self._local, self._accumulated = [], {}, False
-
-    def _on_local_gradient(self, place: int, gradient: Tensor) -> None:
-        if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            self._accumulated |= place in self._local
-            self._local[place] = reduce.norm(gradient)
+        self._local.leave()
 
     # -- the optimizer's hooks --------------------------------------------------------------------------------------
 
@@ -202,34 +185,15 @@ class Clock:
     # -- a step -----------------------------------------------------------------------------------------------------
 
     def _before_clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
-        found = self._one_of(gradients)
+        found = one_of(gradients, self.probe.parameters)
         if found is None:
             return
-        parameter, first = found
-        if not self._only_clipped_since():
-            self._forget_measurement()
-            self._take_norms(known)
-            self._clipped = parameter, weakref.ref(first), first._version
-        elif self._clipped is not None and self._clipped[0] is parameter:
-            self._clipped = parameter, weakref.ref(first), first._version
-
-    def _one_of(self, gradients: Sequence[Tensor]) -> tuple[nn.Parameter, Tensor] | None:
-        """One of its parameters, and its gradient, that are among these: whose the first gradient is, or else its own first parameter."""
-        first = next(iter(gradients), None)
-        if first is None:
-            return None
-        for parameter in self.probe.parameters:
-            if parameter.grad is first:
-                return parameter, first
-        own = next(((parameter, own) for parameter in self.probe.parameters if (own := parameter.grad) is not None), None)
-        return own if own is not None and any(gradient is own[1] for gradient in gradients) else None
-
-    def _only_clipped_since(self) -> bool:
-        """Whether the gradients that were measured before clipping are still this step's."""
-        if self._clipped is None:
-            return False
-        parameter, gradient, version = self._clipped
-        return parameter.grad is not None and parameter.grad is gradient() and parameter.grad._version - version <= _CLIPPED_BY
+        if self._clipping.only():
+            self._clipping.goes_on(*found)
+            return
+        self._forget_measurement()
+        self._take_norms(known)
+        self._clipping.begins(*found)
 
     def _begin_and_measure(self) -> None:
         self._watcher.step_begins(self.optimizer)
@@ -238,7 +202,7 @@ class Clock:
     def _measure(self) -> None:
         self._watcher.update_begins(self.optimizer)
         scaling = self._scaling()
-        if (scaling is not None and scaling.scale is not None) or not self._only_clipped_since():
+        if (scaling is not None and scaling.scale is not None) or not self._clipping.only():
             self._forget_measurement()
             self._take_norms()
         if scaling is not None and self._measured:
@@ -262,13 +226,14 @@ class Clock:
     def _forget_measurement(self) -> None:
         if self._measured:
             self.probe.forget_gradients()
-        self._measured, self._clipped = False, None
+        self._measured = False
+        self._clipping.forget()
 
     def _prepare_part(self, scaling: Scaling | None) -> None:
         """What only this moment can tell: the clipped norm, the loss scale, the learning rate, and the weights before the update."""
         started = self._watcher.meter.now()
         further: dict[str, Tensor] = {}
-        if self._clipped is not None and (norm := self.probe.total_norm()) is not None:
+        if self._clipping.happened and (norm := self.probe.total_norm()) is not None:
             further["clipped_norm"] = norm
         if (scale := getattr(self.scaler, "_scale", None)) is not None:
             further["loss_scale"] = scale
@@ -278,8 +243,8 @@ class Clock:
                 further["grad_scale"] = scaling.scale
         if self._skipped_on_device is not None:
             further["skipped"] = self._skipped_on_device
-        if self._local and not self._accumulated:
-            further["local_norm"] = torch.stack(list(self._local.values())).square().sum().sqrt()
+        if (local := self._local.norm()) is not None:
+            further["local_norm"] = local
         if self._loss is not None:
             further["loss"] = self._loss
         lr = self.optimizer.param_groups[0].get("lr") if self.optimizer.param_groups else None
@@ -302,7 +267,8 @@ class Clock:
             self.disarm()
         self._count()
         self._tell_meter(self._norms_took if self._measured else None, framed)
-        self._measured, self._clipped = False, None
+        self._measured = False
+        self._clipping.forget()
         self._watcher.stepped(self, started)
         self._watcher.step_ended()
         self._look_ahead()

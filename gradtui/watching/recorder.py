@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -31,7 +31,7 @@ class Recorder:
         self._directory = directory
         self._writer = EventWriter(directory.events) if directory is not None else None
         self._ranks = together
-        self._drafts: list[tuple[Draft, list[Clock], int]] = []
+        self._drafts: list[tuple[Draft, Sequence[Clock], int]] = []
         self._values: dict[str, float | Tensor] = {}
         self._refused: set[str] = set()
         """Names under which something was logged that is no number."""
@@ -72,7 +72,7 @@ class Recorder:
             complain(f"gradtui: {name} was logged as {found}; it takes one number, and is left out")
         return None
 
-    def add(self, draft: Draft, clocks: list[Clock], rows: int) -> None:
+    def add(self, draft: Draft, clocks: Sequence[Clock], rows: int) -> None:
         self._drafts.append((draft, clocks, rows))
         if self.logs_before_step:
             self._take_values()
@@ -132,7 +132,7 @@ class Recorder:
         self._drafts[-1][0].logged |= {name: frames.number(value) for name, value in self._values.items()}
         self._values.clear()
 
-    def _joined(self, together: Ranks, draft: Draft, own: Share, clocks: list[Clock], rows: int) -> Frame:
+    def _joined(self, together: Ranks, draft: Draft, own: Share, clocks: Sequence[Clock], rows: int) -> Frame:
         """The frame of all ranks' shares; a rank whose share has not come is named, once."""
         shares = {0: own} | together.collect(draft.step)
         self._heard |= dict.fromkeys(shares, draft.step)

@@ -18,18 +18,16 @@ from gradtui.watching import lifetime, seams
 from gradtui.watching.clock import Clock
 from gradtui.watching.control import Control
 from gradtui.watching.frames import Draft
+from gradtui.watching.gathering import Gathering
 from gradtui.watching.hello import make_hello
 from gradtui.watching.meter import Meter
 from gradtui.watching.ranks import Ranks
 from gradtui.watching.recorder import Recorder
 from gradtui.watching.schedule import Schedule
-from gradtui.watching.subject import Subject, inside_backward, layers_of, shared_layers
+from gradtui.watching.subject import Subject, inside_backward, layers_of, torn_layers
 from gradtui.watching.vigil import Vigil
 
 NOTHING_REACHED = "no module of the model was seen to be called (it is compiled): no delta and no activations; the gradients are exact"
-
-_PATIENCE = 50
-"""Steps that a frame waits for an optimizer that does not step, or is not expected to."""
 
 
 class Run:
@@ -52,8 +50,6 @@ class Run:
         self.directory = directory
         self.active = directory is not None or (together is not None and together.rank > 0)
         self.meter = meter
-        self.step = 0
-        """The step that is being made, or was made last. A step is over when an optimizer begins its next one."""
         self._name = name
         self._started = self._frame_at = meter.now()
         self._frame_step = -1
@@ -63,31 +59,29 @@ class Run:
         self._hello: Hello | None = None
         self._attempt = 0
         self._discovery = ExitStack()
-        self._vigil: Vigil | None = Vigil(optimizers)
-        """Until the first step."""
+        self._vigil = Vigil(optimizers)
         self._discovering_again = False
-        self._in_step: set[Clock] = set()
-        self._armed_at: int | None = None
+        self._gathering = Gathering(local=together is not None)
+        self.count = self._gathering.count
         self._postponed = False
         """Whether a frame is due, and waits for a step in which every optimizer steps."""
-        self._late: set[Clock] = set()
-        """Clocks that have still to make the step before the frame's: they are armed after it."""
         self._share = 0.0
         self._error_before = lifetime.last_error()
         self._ranks = together
         self._schedule = Schedule(every, together)
-        self._clocks: list[Clock] = []
         self._control: Control | None = None
         if not self.active:
             return
         self._recorder = Recorder(directory, together)
         if control and directory is not None and together is None:
             self._control = Control(directory, self._recorder.record, list(models.values()), optimizers)
-        self._clocks = self._subject.clocks(self)
-        self._discover()
-        for clock in self._clocks:
-            seams.listen(clock)
+        self._start()
         lifetime.began(self)
+
+    @property
+    def step(self) -> int:
+        """The step that is being made, or was made last. A step is over when an optimizer begins its next one."""
+        return self._gathering.step
 
     @property
     def optimizers(self) -> list[Optimizer]:
@@ -102,13 +96,13 @@ class Run:
 
     def close(self) -> None:
         """The training is over: record its end and take every hook away. Called again, it does nothing."""
-        self.guard(self._close, End(reason="finished", step=self._last_step))
+        self.guard(self._close, End(reason="finished", step=self._gathering.last_step))
 
     def __enter__(self) -> Run:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.guard(self._close, lifetime.end_after(error, self._last_step))
+        self.guard(self._close, lifetime.end_after(error, self._gathering.last_step))
 
     def __del__(self) -> None:
         # Nobody can train the networks any more: their optimizers, whose hooks kept this alive, are gone.
@@ -141,7 +135,7 @@ class Run:
     @property
     def rest(self) -> int:
         begun = self._hello is not None and not self._discovering_again
-        quiet = begun and self._armed_at is None and not (self._postponed or self._control is not None or self._recorder.pending)
+        quiet = begun and self._gathering.frame is None and not (self._postponed or self._control is not None or self._recorder.pending)
         return self._schedule.rest(self.step, self.meter) if quiet else 0
 
     def rested(self, now: float) -> None:
@@ -150,45 +144,22 @@ class Run:
 
     def stepped(self, clock: Clock, since: float) -> None:
         drafted = False
-        if self._armed_at is not None:
-            for other in self._clocks:
-                if other is not clock and other.armed:
-                    other.probe.start_over_at_next_forward()
-            if drafted := self._all_here():
-                self._draft()
-            else:
-                self._renew(clock)
+        if self._gathering.frame is not None and (drafted := self._gathering.stepped(clock)):
+            self._draft()
         wanted = self._wants_frame(since)
         self.meter.spend(since)
-        self.meter.in_frame = self._armed_at is not None
+        self.meter.in_frame = self._gathering.frame is not None
         if drafted and self.step == 0:
             self.meter.forgive()  # what it takes to begin
         if wanted:
             self._arm(self.step + 1, self._forward)
 
-    def count(self, clock: Clock) -> None:
-        began = clock in self._in_step
-        if began:
-            self.step += 1
-            self._in_step.clear()
-        self._in_step.add(clock)
-        self._vigil = None
-        _, before, last = clock.last_steps
-        clock.last_steps = before, last, self.step
-        if self._late:  # those that made no step in the last one are not waited for
-            self._arm_late(self._late if began else self._late & {clock})
-
     def _wants_frame(self, now: float) -> bool:
         """Whether the next step is a frame's."""
-        free = self._armed_at is None and self._hello is not None
+        free = self._gathering.frame is None and self._hello is not None
         due = free and self._schedule.wants(self.step + 1, self.meter, now, self._started)
-        self._postponed = due and self._ranks is None and self._meeting() > self.step + 1  # ranks have agreed on this very step
+        self._postponed = due and self._ranks is None and self._gathering.meeting() > self.step + 1  # ranks have agreed on this very step
         return due and not self._postponed
-
-    def _meeting(self) -> int:
-        """The next step in which every optimizer is expected to step: not every one of a GAN's critic is one of its generator."""
-        expected = [step for clock in self._clocks if (step := clock.next_step) is not None and step <= self.step + _PATIENCE]
-        return max(expected, default=0)
 
     def step_begins(self, optimizer: Optimizer) -> None:
         if self._control is not None:
@@ -216,21 +187,33 @@ class Run:
             self._signature = self._subject.signature()  # frozen from here, which makes no other network of it
         if obeyed.exchanged:
             self._discover_again()
-        elif obeyed.single and self._armed_at is None and self._hello is not None:
+        elif obeyed.single and self._gathering.frame is None and self._hello is not None:
             self._arm(self.step + 1, self._forward)  # whoever goes step by step wants to see every one
 
     # -- beginning -------------------------------------------------------------------------------------------------
 
+    def _start(self) -> None:
+        """With clocks for the networks as they are now."""
+        self._gathering.start(self._subject.clocks(self))
+        self._discover()
+        for clock in self._gathering.clocks:
+            seams.listen(clock)
+
+    def _leave_clocks(self) -> None:
+        for clock in self._gathering.clocks:
+            clock.leave()
+            seams.leave(clock)
+
     def _discover(self) -> None:
         """Find the rows in the forward passes until the next step begins."""
-        for clock in self._clocks:
-            self._discovery.enter_context(clock.probe.discovering(self._passed if clock is self._clocks[0] else lambda: None))
+        for clock in self._gathering.clocks:
+            self._discovery.enter_context(clock.probe.discovering(self._passed if clock is self._gathering.clocks[0] else lambda: None))
 
     def _passed(self) -> None:
         self.guard(self._look_out)
 
     def _look_out(self) -> None:
-        if self._vigil is not None and (found := self._vigil.look()):
+        if self._gathering.last_step < 0 and (found := self._vigil.look()):
             self._say(found)
 
     def _say(self, text: str) -> None:
@@ -244,11 +227,11 @@ class Run:
     def _begin(self, trained: bool = True) -> None:
         """`trained`: whether there was a forward pass, seen or not."""
         self._discovery.close()
-        layers = layers_of(self._clocks)
+        layers = layers_of(self._gathering.clocks)
         self._rows = len(layers)
-        self._forward = any(clock.probe.reached for clock in self._clocks)
+        self._forward = any(clock.probe.reached for clock in self._gathering.clocks)
         if self._control is not None:
-            for clock in self._clocks:
+            for clock in self._gathering.clocks:
                 self._control.know(clock.probe.layers, clock.probe.row_parameters, self._forward)
         self._signature = self._subject.signature()
         offered = self._control.toggles() if self._control else []
@@ -258,34 +241,22 @@ class Run:
         self._recorder.record(self._hello)
         if not self._forward and trained:
             self._recorder.record(Log(text=f"gradtui: {NOTHING_REACHED}"))
-        if inside_backward() and (shared := shared_layers(self._clocks)):
-            self._say(
-                "gradtui: the optimizers step inside the backward pass, when not every gradient is there: of the layers that several of "
-                f"them update, only what the first of those updates is sure to be measured: {', '.join(shared[:3])}"
-                + (f" and {len(shared) - 3} more" if len(shared) > 3 else "")
-            )
+        if inside_backward() and (found := torn_layers(self._gathering.clocks)):
+            self._say(found)
         self._arm(self.step, forward=False)  # this step's forward pass is over
 
     def _look_again(self) -> None:
         """Modules or parameters came or went, or were frozen: the rows are found anew in the next step."""
-        for clock in self._clocks:
-            clock.leave()
-            seams.leave(clock)
-        self._clocks = self._subject.clocks(self)
-        for clock in self._clocks:
-            clock.last_steps = (self.step,) * 3
-            seams.listen(clock)
-        self._in_step.clear()
-        self.step += 1
-        self._hello, self._armed_at = None, None
+        self._leave_clocks()
+        self._hello = None
         self._attempt += 1
-        self._discover()
+        self._start()
 
     def _discover_again(self) -> None:
         """Activations were exchanged: the same rows, with other modules between them, are found in the next forward passes. A frame
         that was to be made of those is given up."""
-        self._disarm()
-        self._armed_at, self.meter.in_frame = None, False
+        self._gathering.end()
+        self.meter.in_frame = False
         self._discovering_again = True
         self._discover()
 
@@ -296,29 +267,9 @@ class Run:
         self._share = self.meter.begin_frame()
         self.meter.in_frame = True
         started = self.meter.now()
-        self._armed_at = step
         self._schedule.began(step)
-        for clock in self._clocks:
-            if step == self.step or clock in self._in_step:
-                self._arm_clock(clock, forward)
-            else:
-                self._late.add(clock)
-                clock.wake()
+        self._gathering.begin(step, forward)
         self.meter.spend(started)
-
-    def _arm_clock(self, clock: Clock, forward: bool) -> None:
-        clock.arm(forward, local=forward and self._ranks is not None)
-
-    def _arm_late(self, clocks: set[Clock]) -> None:
-        self._late = self._late - clocks
-        for clock in clocks:
-            self._arm_clock(clock, self._forward)
-
-    def _disarm(self) -> None:
-        self._late.clear()
-        for clock in self._clocks:
-            clock.disarm()
-            clock.part = None
 
     def _for_frames(self, act: Callable[..., object], *args: object) -> None:
         """Call `act`: the time that it takes is the frames', not every step's."""
@@ -328,33 +279,17 @@ class Run:
         self.meter.spend(started)
         self.meter.in_frame = framing
 
-    def _all_here(self) -> bool:
-        """Whether every optimizer has made its part of the frame, all in this step, or is not going to."""
-        waited = self.step - (self._armed_at or 0) >= _PATIENCE
-        missing = [clock for clock in self._clocks if not self._is_here(clock)]
-        return len(missing) < len(self._clocks) and (waited or all(self.step - clock.last_steps[-1] > _PATIENCE for clock in missing))
-
-    def _is_here(self, clock: Clock) -> bool:
-        return clock.fresh and clock.last_steps[-1] == self.step
-
-    def _renew(self, clock: Clock) -> None:
-        """The frame still waits for others. They may step in this step yet; if not, the part that this one made for the frame would be of
-        another step than theirs: it makes it anew in the step that they are expected in, or in every one where nobody can tell which."""
-        expected = max((other.next_step or 0 for other in self._clocks if other is not clock and not self._is_here(other)), default=0)
-        if expected == self.step + 1 or expected < self.step or not expected:
-            self._arm_clock(clock, self._forward)
-
     def _draft(self) -> None:
         """The frame's measurements are made: what is left is to fetch them."""
         now = self.meter.now()
         elapsed, steps = now - self._frame_at, self.step - self._frame_step
-        parts = {clock: clock.part for clock in self._clocks if clock.part is not None and clock.fresh}
         metrics = {"watch_share": round(self._share, 4)} | ({"norms_every": float(self.meter.stride)} if self.meter.stride > 1 else {})
         rate = round(steps / elapsed, 2) if elapsed > 0 and self._frame_step >= 0 else None
-        self._recorder.add(Draft(self.step, round(now - self._started, 4), rate, parts, metrics), self._clocks, self._rows)
-        self._frame_at, self._frame_step, self._armed_at = now, self.step, None
+        draft = Draft(self.step, round(now - self._started, 4), rate, self._gathering.parts(), metrics)
+        self._recorder.add(draft, self._gathering.clocks, self._rows)
+        self._frame_at, self._frame_step = now, self.step
         self._error_before = lifetime.last_error()
-        self._disarm()
+        self._gathering.end()
         if self._subject.signature() != self._signature:
             self._recorder.write(wait=True)
             self._look_again()
@@ -374,19 +309,15 @@ class Run:
 
     # -- ending ----------------------------------------------------------------------------------------------------
 
-    @property
-    def _last_step(self) -> int:
-        return self.step if self._in_step or self.step else -1
-
     def close_at_exit(self) -> None:
         """The program ends."""
-        self.guard(self._close, lifetime.end_of_program(self._error_before, self._last_step))
+        self.guard(self._close, lifetime.end_of_program(self._error_before, self._gathering.last_step))
 
     def _close(self, end: End) -> None:
         if self._hello is None:
             self._begin(trained=False)
         crashed = end.reason == "crashed"
-        if self._vigil is not None and not crashed and (found := self._vigil.end()):
+        if self._gathering.last_step < 0 and not crashed and (found := self._vigil.end()):
             self._say(found)
         try:
             if not crashed:  # whoever started the ranks may be about to end this one, too
@@ -410,14 +341,12 @@ class Run:
             self._discovery.close()
         if self._control is not None:
             self._control.release()
-        for clock in self._clocks:
-            clock.leave()
-            seams.leave(clock)
+        self._leave_clocks()
 
     def _give_up(self, why: str, details: str = "") -> None:
         self._leave()
         for line in details.splitlines():
             self._recorder.record(Log(text=line))
-        self._recorder.record(End(reason="stopped", step=self._last_step, error=f"gradtui stopped watching: {why}"[:2000]))
+        self._recorder.record(End(reason="stopped", step=self._gathering.last_step, error=f"gradtui stopped watching: {why}"[:2000]))
         if self.directory is not None:  # one rank's word is enough
             lifetime.complain(f"gradtui stopped watching: {why}; the training goes on")

@@ -16,6 +16,9 @@ from gradtui.watching import ownership
 from gradtui.watching.clock import Clock
 from gradtui.watching.watcher import Watcher
 
+_NAMED = 3
+"""Layers that a message names."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -51,11 +54,18 @@ def layers_of(clocks: Sequence[Clock]) -> list[Layer]:
     return [found[place] for place in sorted(found)]
 
 
-def shared_layers(clocks: Sequence[Clock]) -> list[str]:
-    """The names of those of whose parameters more than one optimizer updates some."""
+def torn_layers(clocks: Sequence[Clock]) -> str | None:
+    """Of optimizers that step inside the backward pass: what there is to tell of the layers of whose parameters several update some."""
     owned = [set(ownership.parameters_of(clock.optimizer)) for clock in clocks]
     rows = [pair for clock in clocks for pair in zip(clock.probe.layers, clock.probe.row_parameters, strict=True)]
-    return [layer.name for layer, own in rows if sum(not those.isdisjoint(own) for those in owned) > 1]
+    torn = [layer.name for layer, own in rows if sum(not those.isdisjoint(own) for those in owned) > 1]
+    if not torn:
+        return None
+    return (
+        "gradtui: the optimizers step inside the backward pass, when not every gradient is there: of the layers that several of them "
+        f"update, only what the first of those updates is sure to be measured: {', '.join(torn[:_NAMED])}"
+        + (f" and {len(torn) - _NAMED} more" if len(torn) > _NAMED else "")
+    )
 
 
 def inside_backward() -> bool:

@@ -220,7 +220,7 @@ def test_a_failure_of_its_own_switches_it_off_with_one_warning(tmp_path: Path, m
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
     run = gradtui.watch(model, optimizer, run_dir=tmp_path, every=1)
     train(model, optimizer, 2)
-    run._clocks[0].probe._norms.parameters.append(object())  # type: ignore[arg-type]
+    run._gathering.clocks[0].probe._norms.parameters.append(object())  # type: ignore[arg-type]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         train(model, optimizer, 3, run)
