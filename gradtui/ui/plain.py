@@ -12,6 +12,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 
 BLOCKS = {"█": "#", "▉": "#", "▊": "#", "▋": "#", "▌": "=", "▍": "=", "▎": "-", "▏": "-", "░": ":", "▒": "%", "▓": "%"}
+BLOCKS |= dict.fromkeys("▃▄▅▆▇", "=")  # the ends of Textual's scroll bars
 LINES = {"┊": ":"} | dict.fromkeys("│┃║┆╎╵╷▕▐┤├╏", "|") | dict.fromkeys("─━═┄▔▁▂", "-") | dict.fromkeys("┌┐└┘┬┴┼╭╮╰╯", "+")
 SIGNS = {
     "·": "-", "•": "*", "–": "-", "—": "-", "−": "-", "…": "~", "→": ">", "←": "<", "↑": "^", "↓": "v", "▸": ">", "▾": "v",

@@ -44,6 +44,8 @@ class Item:
     evidence: str
     brief: str
     advice: str
+    to_do: bool
+    """There is a key to press, which matters more than the evidence; else the advice is for another time."""
 
 
 def items(run: RunState, life: Life, *, changeable: bool = True) -> list[Item]:
@@ -54,12 +56,12 @@ def items(run: RunState, life: Life, *, changeable: bool = True) -> list[Item]:
     found = []
     if life.word == "CRASHED":
         detail = words.inert(" ".join(life.detail.split()))
-        found.append(Item(CRASHED, "X", "alarm", "CRASHED", f"{detail}.", detail, life.advice))
+        found.append(Item(CRASHED, "X", "alarm", "CRASHED", f"{detail}.", detail, life.advice, to_do=False))
     for warning in fixes.worst_first(run.open):
         letter, style = FLAGS[warning.severity]
         told = fixes.advice(warning, run, changeable=changeable)
         brief = _dated(warning, f": {warning.evidence.brief}")
-        found.append(Item(warning.code, letter, style, heading(warning), evidence(warning), brief, told))
+        found.append(Item(warning.code, letter, style, heading(warning), evidence(warning), brief, told, to_do=changeable and bool(told)))
     return found
 
 
@@ -118,10 +120,14 @@ def _laid_out(items: Sequence[Item], width: int, height: int) -> list[Row]:
 
 
 def _lines(item: Item, width: int, room: int) -> list[str]:
-    """The item on at most `room` lines; where that is too few, in a few words, then in fewer: the advice goes last."""
-    shorter = (f"{item.brief[:length]}…" for length in range(len(item.brief) - 1, 4, -1))
-    for evidence in (item.evidence, f"{item.brief}.", *shorter):
-        lines = wrapped(" ".join(filter(None, (item.title, evidence, item.advice))), width, room + 1)
+    """The item on at most `room` lines; where that is too few, in a few words, then in fewer: what there is to do goes last."""
+    brief, advice = f"{item.brief}.", item.advice
+    told = [(item.evidence, advice), (brief, advice)]
+    if not item.to_do:
+        told, advice = [*told, (brief, "")], ""
+    shorter = ((f"{item.brief[:length]}…", advice) for length in range(len(item.brief) - 1, 4, -1))
+    for said in (*told, *shorter):
+        lines = wrapped(" ".join(filter(None, (item.title, *said))), width, room + 1)
         if len(lines) <= room:
             return lines
-    return wrapped(f"{item.title} {item.advice or item.brief}", width, room)
+    return wrapped(f"{item.title} {advice or item.brief}", width, room)

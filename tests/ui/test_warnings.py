@@ -58,6 +58,14 @@ def test_the_most_severe_comes_first_and_every_warning_has_a_line() -> None:
     assert [line[:5] for line in lines] == ["X  EX", "!  VA", "i  DE"]
 
 
+def test_what_was_measured_comes_before_what_can_no_longer_be_done() -> None:
+    state = run(warning(sentence="it falls by 4.4 decades, measured and told at length"))
+    (line,) = (text_of(row) for row in warnings.rows(state, Life("DONE"), 60, 1, changeable=False))
+    assert line == "!  VANISHING step 20: it falls by 4.4 decades, measu."
+    (line,) = (text_of(row) for row in warnings.rows(state, Life("RUN"), 60, 1))
+    assert line.endswith("Press F for batch norm = on.")
+
+
 def test_what_is_too_long_keeps_the_advice() -> None:
     (line,) = shown(run(warning(sentence="a great many words of evidence " * 4)), height=1)
     assert line.endswith("Press F for batch norm = on.")
