@@ -215,8 +215,8 @@ class GradApp(App[Outcome]):
 
     def action_help(self) -> None:
         screen = self.run_screen
-        hello = screen.feed.state.hello if screen and not screen.why_not("press") else None
-        self.push_screen(help.TextScreen("Keys", partial(help.rows, self.key_sections(), hello.toggles if hello else [])))
+        toggles = screen.toggles_now() if screen and not screen.why_not("press") else []
+        self.push_screen(help.TextScreen("Keys", partial(help.rows, self.key_sections(), toggles)))
 
     def key_sections(self) -> list[tuple[str, list[Binding]]]:
         """Every binding that means something on the present screen, by where it is bound."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+import msgspec
 from textual import on
 from textual.screen import Screen
 
@@ -122,6 +123,10 @@ class Changing(Screen[None]):
     def _fix(self, fix: Fix) -> None:
         self.tell(f"set {fix.words}", "information")
         self.put(fix.settings)
+
+    def toggles_now(self) -> list[Toggle]:
+        """The run's toggles with the values that are in force."""
+        return [msgspec.structs.replace(toggle, value=self.feed.state.settings.get(toggle.key, toggle.value)) for toggle in self._offered()]
 
     def _offered(self) -> list[Toggle]:
         hello = self.feed.state.hello

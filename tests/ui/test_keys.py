@@ -478,6 +478,12 @@ async def test_help_names_every_key_and_every_toggle(tmp_path: Path) -> None:
         assert "no recurrence" in shown
 
 
+async def test_help_has_the_numbers_that_are_in_force(tmp_path: Path) -> None:
+    async with showing(tmp_path, [*OPENING, Applied(id="x", step=3, toggle="lr", value=0.5)], process=Process()) as s:
+        await s.press("question_mark")
+        assert "lr: a number, now 0.5" in content(s)
+
+
 async def test_the_palette_has_every_action(tmp_path: Path) -> None:
     async with showing(tmp_path, OPENING, process=Process()) as s:
         titles = [command.title for command in s.app.get_system_commands(s.app.screen)]
