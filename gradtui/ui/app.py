@@ -245,10 +245,17 @@ class GradApp(App[Outcome]):
             self.push_screen(Palette(id=ID))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        for node, binding, enabled, tooltip in screen.active_bindings.values():
-            if enabled and binding.id and not binding.id.startswith("toggle.") and binding.description:
-                title = f"{binding.description} ({help.key_names(binding)})"
-                yield SystemCommand(title, tooltip, partial(self.run_action, binding.action, node))
+        keys: dict[str, list[str]] = {}  # of every action, so that it is there once
+        found = [
+            active
+            for active in screen.active_bindings.values()
+            if active.enabled and active.binding.id and not active.binding.id.startswith("toggle.") and active.binding.description
+        ]
+        for active in found:
+            keys.setdefault(active.binding.action, []).append(help.key_names(active.binding))
+        for node, binding, _, tooltip in {active.binding.action: active for active in reversed(found)}.values():
+            title = f"{binding.description} ({' '.join(keys[binding.action])})"
+            yield SystemCommand(title, tooltip, partial(self.run_action, binding.action, node))
         shown = self.run_screen
         if shown and shown is screen and shown.changeable and shown.feed.state.hello:
             for toggle in shown.feed.state.hello.toggles:

@@ -490,6 +490,9 @@ async def test_the_palette_has_every_action(tmp_path: Path) -> None:
         for _, binding in bindings(GradApp, RunScreen, LayerBars):
             if not str(binding.id).startswith("toggle."):
                 assert any(title.startswith(f"{binding.description} (") for title in titles), binding
+        assert "Down (down j)" in titles
+        assert len(set(titles)) == len(titles)
+        assert len([title for title in titles if title.startswith("Help")]) == 1
         assert "Toggle batch norm" in titles
         command = next(c for c in s.app.get_system_commands(s.app.screen) if c.title == "Toggle batch norm")
         command.callback()
