@@ -95,15 +95,15 @@ def _describe_divergence(mean: float, lowest: float, first: float, lost: float, 
 
 def plateau(signals: Signals) -> Reading | None:
     """The loss is still that of a constant guess, or not far under it and falls no further: an outcome, whose cause another
-    warning names, or none."""
+    warning names, or none. What a network that has just been changed has not learned yet says nothing of the change."""
     trivial, mean = signals.curves.trivial_loss, signals.curves.plateau_loss
     if trivial is None or mean is None or signals.broken:
         return None
-    share, step = mean / trivial, signals.frame.step
+    share, steps = mean / trivial, signals.frame.step - signals.changed
     fall = signals.curves.improvement if share >= STAGNANT_OVER else None  # of a loss well under it nobody asks
-    stagnant = share >= STAGNANT and step >= PLATEAU_SURE and fall is not None and fall < STAGNANT_FALL
+    stagnant = share >= STAGNANT and steps >= PLATEAU_SURE and fall is not None and fall < STAGNANT_FALL
     falls = fall is None or fall >= STAGNANT_FALL_OVER
-    met = (share >= PLATEAU and step >= PLATEAU_FROM, stagnant, share >= PLATEAU and step >= PLATEAU_SURE)
+    met = (share >= PLATEAU and steps >= PLATEAU_FROM, stagnant, share >= PLATEAU and steps >= PLATEAU_SURE)
     return Reading(met, share < PLATEAU_OVER and falls, lambda edge: _describe_plateau(signals, share, fall or 0.0, trivial, edge))
 
 

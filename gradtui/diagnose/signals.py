@@ -82,6 +82,8 @@ class Signals:
         self.saturated: deque[float] = deque(maxlen=3)
         """The share of saturated outputs, mean over layers."""
         self.frames = 0
+        self.changed = 0
+        """The step from which on the network is what it is now: that of the last live change."""
         self.seen: set[str] = set()
         """Codes of the warnings opened in this attempt."""
         self.frame: Frame

@@ -122,6 +122,8 @@ class RunState:
             self.ghost = self.frame or self.ghost
             for tracker in self._trackers:
                 tracker.start_over()
+            if self._signals is not None:
+                self._signals.changed = applied.step
             self.history.mark(applied.step, applied.toggle, applied.value)
 
     def felt(self, applied: Applied) -> bool:

@@ -79,6 +79,18 @@ def test_a_plateau_is_information_at_a_hundred_steps_and_critical_at_two_hundred
     assert edges(on("digits"), losses([0.949 * trivial] * 40)) == []
 
 
+def test_a_plateau_of_before_a_change_is_none_of_what_was_changed() -> None:
+    """Catches a cure at whose very step the plateau becomes critical, and one that is never judged again."""
+    state = on("digits")
+    found = edges(state, losses([2.3] * 30))
+    state.apply(applied(150, "activation", "relu"))
+    found += edges(state, [frame(step, loss=2.3) for step in range(150, 400, 5)])
+    assert [edge for edge in found if edge[1] == "plateau"] == [
+        (100, "plateau", "opened", "information"),
+        (350, "plateau", "escalated", "critical"),
+    ]
+
+
 def test_a_plateau_closes_under_nine_tenths() -> None:
     trivial = math.log(4)
     found = edges(on("first_symbol"), losses([trivial] * 31 + [0.9 * trivial - 1e-6] * 10 + [0.89 * 0.99**i * trivial for i in range(30)]))
