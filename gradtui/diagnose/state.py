@@ -18,15 +18,13 @@ from gradtui.diagnose.signals import Signals
 from gradtui.diagnose.warnings import Evidence, Warning
 from gradtui.diagnose.words import full_name
 from gradtui.stream.commands import VERBS
-from gradtui.stream.events import Applied, End, Event, Frame, Hello, Log, Value
+from gradtui.stream.events import AGAIN, Applied, End, Event, Frame, Hello, Log, Value
 
 LOG_LINES = 1000
 LOG_LINE = 4000
 """Characters kept of one line."""
 WARNINGS = 1000
 
-AGAIN = ("init", "warmup")
-"""Toggles that act also where they are set to what they are: weights are drawn anew, a warm-up begins."""
 UNFELT = ("pace",)
 """Toggles that the network does not feel: nothing that follows is their doing, so they leave no mark."""
 

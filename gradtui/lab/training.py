@@ -7,13 +7,12 @@ from collections.abc import Mapping
 
 import torch
 
-from gradtui.diagnose.state import AGAIN
 from gradtui.lab import data, toggles
 from gradtui.lab.declaration import Declaration
 from gradtui.lab.errors import SettingError
 from gradtui.lab.learner import Learner, Measured
 from gradtui.lab.scenario import Scenario
-from gradtui.stream.events import Layer, Value
+from gradtui.stream.events import AGAIN, Layer, Value
 
 
 class Training(ABC):

@@ -57,6 +57,10 @@ class Toggle(Struct, frozen=True, kw_only=True):
     """Why it does not apply here."""
 
 
+AGAIN = ("init", "warmup")
+"""Toggles that act also where they are set to what they are: weights are drawn anew, a warm-up begins."""
+
+
 class Hello(Struct, frozen=True, kw_only=True, tag_field="type", tag="hello"):
     """The first event of a run, and of every restart in it."""
 
