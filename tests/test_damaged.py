@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from gradtui.stream.events import encode
+from gradtui.stream.events import Frame, encode
 from tests.command import gradtui
 from tests.diagnose.test_postmortem import CURED
 from tests.lab import test_patient as patient
@@ -49,6 +50,16 @@ def test_the_rest_of_a_damaged_recording_is_shown_and_what_is_missing_said(tmp_p
     said = [line for line in result.stderr.splitlines() if line not in whole.stderr.splitlines()]
     note = "gradtui: RUN/events.jsonl: 1 line is no event and was passed over (line 3: JSON is malformed: invalid character (byte 0))"
     assert said == [note] * (2 if command[0] == "compare" else 1)
+
+
+@pytest.mark.parametrize("numbers", [2, 99])
+@pytest.mark.parametrize("command", [*COMMANDS, ("export", "--to", "svg", "RUN")], ids=" ".join)
+def test_a_frame_that_does_not_fit_its_layers_ends_nothing(tmp_path: Path, run: Path, command: tuple[str, ...], numbers: int) -> None:
+    fields = [field for field, kind in Frame.__annotations__.items() if kind == "Numbers"]
+    events = [replace(e, **dict.fromkeys(fields, [0.1] * numbers)) if isinstance(e, Frame) else e for e in CURED]
+    run.write_bytes(b"".join(map(encode, events)))
+    result = gradtui(tmp_path, *command)
+    assert (result.returncode, "Traceback" in result.stderr) == (0, False)
 
 
 def test_the_doctor_tells_of_lines_that_it_could_not_read(tmp_path: Path, run: Path) -> None:

@@ -92,11 +92,12 @@ def rows(layers: Sequence[Layer]) -> list[Rows]:
 
 
 def read(where: Rows, delta: Sequence[float | None]) -> Profile:
-    """The profile of `delta` (one number per layer) along `where`; rows that were not measured are left out."""
+    """The profile of `delta` (one number per layer) along `where`; rows that were not measured are left out, and those that
+    a damaged recording's frame has no number for."""
     indices: list[int] = []
     logs: list[float] = []
     for index in where.indices:
-        value = delta[index]
+        value = delta[index] if index < len(delta) else None
         if value is not None:
             indices.append(index)
             logs.append(log10(value))

@@ -50,6 +50,16 @@ async def test_ascii_leaves_no_other_character_on_any_screen(tmp_path: Path) -> 
             assert s.text().isascii(), keys
 
 
+@pytest.mark.parametrize("numbers", [0, 2, 20])
+async def test_a_damaged_frame_that_does_not_fit_its_layers_ends_nothing(tmp_path: Path, numbers: int) -> None:
+    async with showing(tmp_path, [rec.hello(rec.layers(5)), rec.frame(0, rec.vanishing(5)), rec.frame(1, [0.1] * numbers)]) as s:
+        for keys in (("m",), ("m",), ("m",), ("enter",), ("escape",), ("l",), ("exclamation_mark",), ("escape",), ("question_mark",)):
+            await s.press(*keys)
+        await s.press("escape")
+        await s.append(rec.frame(2, rec.vanishing(5)))
+        assert "step 2/600" in s.text()
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_states_are_words(tmp_path: Path, size: tuple[int, int]) -> None:
     layers = [*rec.layers(5), Layer(name="frozen", kind="Linear", frozen=True)]
