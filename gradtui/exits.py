@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 FAILED = 1
-"""A warning named by --fail-on was open, or a script's expectation did not hold."""
+"""A warning named by --fail-on was open, a script's expectation did not hold, or a scheduled change was refused."""
 USAGE = 2
 """A wrong flag, or a bad file."""
 CRASHED = 3
