@@ -64,10 +64,11 @@ def runs_root() -> Path:
     return user_state_path("gradtui") / "runs"
 
 
-def create(name: str, where: Path | None = None) -> RunDirectory:
+def create(name: str, where: Path | None = None, flag: str = "--run-dir") -> RunDirectory:
     """Make a run directory: `where` itself when given, else a new one under `runs_root()` named after `name` and the time.
 
-    Raises RunError when `where` already holds a run, belongs to someone else, or cannot be written.
+    `flag`: how whoever asks names another one. Raises RunError when `where` already holds a run, belongs to someone else, or cannot be
+    written.
     """
     if where is not None:
         return _claim(where)
@@ -83,8 +84,8 @@ def create(name: str, where: Path | None = None) -> RunDirectory:
                 continue
             return RunDirectory(path)
     except OSError as error:
-        raise RunError(f"{runs_root()}: cannot make a run directory there: {error.strerror}; name another with --run-dir") from None
-    raise RunError(f"{runs_root()}: 1000 runs named {safe}-{stamp} already; name another with --run-dir")
+        raise RunError(f"{runs_root()}: cannot make a run directory there: {error.strerror}; name another with {flag}") from None
+    raise RunError(f"{runs_root()}: 1000 runs named {safe}-{stamp} already; name another with {flag}")
 
 
 def _claim(where: Path) -> RunDirectory:

@@ -80,9 +80,9 @@ def watch(
 
 def _make_directory(name: str, where: Path | None) -> RunDirectory | None:
     try:
-        return run_directory.create(name, where)
+        return run_directory.create(name, where, flag="run_dir=")
     except RunError as error:
-        complain(f"gradtui cannot record this training: {str(error).replace('--run-dir', 'run_dir=')}")
+        complain(f"gradtui cannot record this training: {error}")
         return None
 
 

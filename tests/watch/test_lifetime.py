@@ -267,6 +267,14 @@ def test_nowhere_to_record_is_a_warning(tmp_path: Path) -> None:
     assert len(optimizer._optimizer_step_pre_hooks) == 0
 
 
+def test_where_else_to_record_is_told_in_the_loops_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    model = network()
+    with pytest.warns(UserWarning, match="Not a directory; name another with run_dir=$"):
+        gradtui.watch(model, torch.optim.SGD(model.parameters(), 0.01))
+
+
 def test_an_optimizer_is_watched_again_after_its_run_is_gone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     model = network()
