@@ -5,6 +5,7 @@ A line that is longer than the pane goes on in the next: the end of an exception
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.cells import chop_cells
@@ -24,10 +25,12 @@ NOTHING = "nothing that was printed is recorded yet"
 
 
 class LogPane(Log, can_focus=True):
-    """Follows one file while it is on screen; scrolls to the end unless a person scrolled up."""
+    """Follows one file while it is on screen, or shows what is `recorded` where there is none; scrolls to the end unless a
+    person scrolled up."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, recorded: Callable[[], list[str]], *, id: str | None = None) -> None:
         super().__init__(id=id, max_lines=2000, highlight=False)
+        self._lines_recorded = recorded
         self._path: Path | None = None
         self._offset = 0
         self._half = b""
@@ -40,6 +43,7 @@ class LogPane(Log, can_focus=True):
         if self._path and event.size.width not in (0, self._wide):
             self._wide = event.size.width
             self.follow(self._path)
+            self.poll()  # else the pane says for the tenth of a second until the next look that there is nothing
 
     def follow(self, path: Path) -> None:
         """Begin with another file."""
@@ -48,8 +52,8 @@ class LogPane(Log, can_focus=True):
         self.write_line(NOTHING)
         self._empty = True
 
-    def poll(self, recorded: list[str]) -> None:
-        """Show what is new; `recorded` stands in when there is no file."""
+    def poll(self) -> None:
+        """Show what is new."""
         if self._path is None or not self._wide:
             return
         try:
@@ -61,7 +65,7 @@ class LogPane(Log, can_focus=True):
                 file.seek(start)
                 data = file.read(TAIL)
         except OSError:
-            self._show_recorded(recorded)
+            self._show_recorded(self._lines_recorded())
             return
         self._offset = start + len(data)
         *lines, self._half = (self._half + data).split(b"\n")

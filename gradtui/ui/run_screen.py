@@ -94,7 +94,7 @@ class RunScreen(Commanding):
         self._warnings = Lines(id="warnings")
         self._toggles_title = Lines(id="toggles-title")
         self._toggles = TogglesPanel(id="toggles")
-        self._log = LogPane(id="log")
+        self._log = LogPane(lambda: list(self.feed.state.log), id="log")
 
     def compose(self) -> ComposeResult:
         yield self._status
@@ -189,7 +189,7 @@ class RunScreen(Commanding):
             self._history.show(state.history, self._beside.losses if self._beside else ())
             self._gpu_text = self._gpu.read() if self._gpu else ""
             if self._log.display:
-                self._read_log()
+                self._log.poll()
 
     def show_texts(self) -> None:
         """Status, summary, warnings, toggles and an open layer's numbers, as they are now."""
@@ -279,10 +279,7 @@ class RunScreen(Commanding):
         self._log.display = not self._log.display
         self._history.display = not self._log.display
         (self._log if self._log.display else self._bars).focus()
-        self.call_after_refresh(self._read_log)
-
-    def _read_log(self) -> None:
-        self._log.poll(list(self.feed.state.log))
+        self.call_after_refresh(self._log.poll)
 
     def action_explain(self) -> None:
         from gradtui.ui.pages import PagesScreen  # here: a screen that starts needs no pages

@@ -25,6 +25,9 @@ from tests.ui import recordings as rec
 
 GOLDEN = Path(__file__).parent / "golden"
 
+SETTLES = 20
+"""Looks at a screen that changes at each: one with a clock on it does so for ever."""
+
 
 @dataclass
 class Process:
@@ -52,11 +55,15 @@ class Showing:
         return screen
 
     async def settle(self) -> None:
-        """Until everything that was written is on the screen, however slow the machine."""
-        self.screen.look()
-        self.screen.look()
-        await self.pilot.pause()
-        await self.pilot.pause()
+        """Until everything that was written is on the screen and changes nothing more there, however slow the machine."""
+        before = ""
+        for _ in range(SETTLES):
+            self.screen.look()
+            await self.pilot.pause()
+            now = self.text()
+            if now == before:
+                return
+            before = now
 
     async def append(self, *events: Event) -> None:
         rec.append(self.run, events)
