@@ -79,7 +79,7 @@ class QuickNorms:
             return reduce.norms(tensors, [self._batch])[0]
         found = _dots(chosen) if packing is None else self._packed(packing, chosen)
         values = found.tolist()
-        if (min(values) > _LOWEST and max(values) < _HIGHEST) or all(map(self._right, values, self._exponents)):
+        if _all_held(values) or all(map(self._right, values, self._exponents)):
             return found if self._scales is None else found.double().mul_(self._back)
         exact = reduce.norms(tensors, [self._batch])[0]
         if packing is not None:
@@ -99,8 +99,7 @@ class QuickNorms:
             self._places = []
             return None
         found = torch.stack([known.norms[place] for place in self._places])
-        values = found.tolist()
-        if min(values) > _LOWEST and max(values) < _HIGHEST:
+        if _all_held(found.tolist()):
             return found
         self._unknown_for = _UNKNOWN_FOR
         return None
@@ -123,6 +122,11 @@ class QuickNorms:
         scales = packing.by_block(torch.tensor([2.0**exponent for exponent in self._exponents]))
         self._scales = [None if bool((scale == 1).all()) else scale for scale in scales] if any(self._exponents) else None
         self._back = torch.tensor([2.0**-exponent for exponent in self._exponents], dtype=torch.float64)
+
+
+def _all_held(norms: list[float]) -> bool:
+    """Whether float32 can hold their squares, and those of the entries that count beside them."""
+    return min(norms) > _LOWEST and max(norms) < _HIGHEST
 
 
 def _exponent(norm: float) -> int:
