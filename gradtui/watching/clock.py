@@ -21,12 +21,11 @@ from gradtui.probe.extremes import Scaling
 from gradtui.probe.measure import Collected
 from gradtui.probe.quick import Known
 from gradtui.stream.events import Layer
+from gradtui.watching.amp import LossScale
 from gradtui.watching.clipping import Clipping, one_of
 from gradtui.watching.local import LocalNorm
 from gradtui.watching.ownership import parameters_of
 from gradtui.watching.watcher import Watcher
-
-_SMALLEST_HALF = torch.finfo(torch.float16).tiny
 
 
 @dataclass
@@ -51,11 +50,10 @@ class Clock:
         self.part: Part | None = None
         self.last_steps = (-1, -1, -1)
         """The run's steps at which it stepped last, the newest at the end."""
-        self.skipped = 0
+        self.loss_scale = LossScale(optimizer)
         self.armed = False
         self.counted: list[int] = []
         """Places of the rows that its optimizer updates: the others' gradients are no part of what it gets, and nothing zeroes them."""
-        self.scaler: torch.amp.GradScaler | None = None
         self._watcher = watcher
         self._thread = get_ident()
         """Which one trains: what others clip is theirs, and their gradients come and go while one looks at them."""
@@ -70,7 +68,6 @@ class Clock:
         self._measured = False
         self._clipping = Clipping()
         self._norms_took: float | None = None
-        self._skipped_on_device: Tensor | None = None
         self._further: dict[str, Tensor] | None = None
         self._lr: float | None = None
         self._loss: Tensor | None = None
@@ -174,8 +171,8 @@ class Clock:
 
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
         if optimizer is self.optimizer:
-            self.scaler = scaler if scaler.is_enabled() else None
-            self._resting &= self.scaler is None
+            self.loss_scale.scaler = scaler if scaler.is_enabled() else None
+            self._resting &= self.loss_scale.scaler is None
             self._steps_before_scaler = self._steps
 
     def scaler_stepped(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
@@ -201,7 +198,7 @@ class Clock:
 
     def _measure(self) -> None:
         self._watcher.update_begins(self.optimizer)
-        scaling = self._scaling()
+        scaling = self.loss_scale.told()
         if (scaling is not None and scaling.scale is not None) or not self._clipping.only():
             self._forget_measurement()
             self._take_norms()
@@ -210,8 +207,7 @@ class Clock:
         if self.armed:
             self._prepare_part(scaling)
         if scaling is not None:
-            skipped = (scaling.skipped > 0).float()
-            self._skipped_on_device = skipped if self._skipped_on_device is None else self._skipped_on_device + skipped
+            self.loss_scale.count(scaling)
 
     def _take_norms(self, known: Known | None = None) -> None:
         self._watcher.gradients_ready()
@@ -219,7 +215,7 @@ class Clock:
         started = meter.now()
         self._norms_took = None
         if self.armed or self._steps >= self._norms_due:
-            self.probe.measure_gradients(self._limit() if self.armed else None, known)
+            self.probe.measure_gradients(self.loss_scale.limit() if self.armed else None, known)
             self._measured, self._norms_due = True, self._steps + meter.stride
         self._norms_took = meter.spend(started)
 
@@ -232,17 +228,9 @@ class Clock:
     def _prepare_part(self, scaling: Scaling | None) -> None:
         """What only this moment can tell: the clipped norm, the loss scale, the learning rate, and the weights before the update."""
         started = self._watcher.meter.now()
-        further: dict[str, Tensor] = {}
+        further = self.loss_scale.values(scaling)
         if self._clipping.happened and (norm := self.probe.total_norm()) is not None:
             further["clipped_norm"] = norm
-        if (scale := getattr(self.scaler, "_scale", None)) is not None:
-            further["loss_scale"] = scale
-        if scaling is not None:
-            further["left_out"] = scaling.skipped
-            if scaling.scale is not None:
-                further["grad_scale"] = scaling.scale
-        if self._skipped_on_device is not None:
-            further["skipped"] = self._skipped_on_device
         if (local := self._local.norm()) is not None:
             further["local_norm"] = local
         if self._loss is not None:
@@ -291,23 +279,11 @@ class Clock:
 
     def _look_ahead(self) -> None:
         """Most steps need nothing, and all that a hook does then is lost to the loop: up to the next that does, they are only counted."""
-        rest = 0 if self.armed or self.scaler is not None else min(self._norms_due - self._steps, self._watcher.rest)
+        rest = 0 if self.armed or self.loss_scale.scaler is not None else min(self._norms_due - self._steps, self._watcher.rest)
         self._resting, self._wakes_at = rest > 0, self._steps + rest
 
     def _left_out(self) -> None:
         """The scaler found a gradient that was not finite: what it does about it is its own business, and no alarm."""
         self._forget_measurement()
-        self.skipped += 1
+        self.loss_scale.skipped += 1
         self.probe.start_over_at_next_forward()
-
-    def _limit(self) -> float | Tensor | None:
-        """Under what the gradients as they stand were subnormal in float16, for which alone there are scalers; None: none is in use."""
-        if (scale := getattr(self.scaler, "_scale", None)) is None:
-            return None
-        still_scaled = getattr(self.optimizer, "grad_scale", None) is not None
-        return _SMALLEST_HALF if still_scaled else _SMALLEST_HALF / scale
-
-    def _scaling(self) -> Scaling | None:
-        """What a scaler has told the optimizer: a fused one unscales the gradients, and leaves a step out, by itself."""
-        skipped = getattr(self.optimizer, "found_inf", None)
-        return Scaling(getattr(self.optimizer, "grad_scale", None), skipped) if isinstance(skipped, Tensor) else None

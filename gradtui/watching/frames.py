@@ -124,7 +124,7 @@ def _read(part: Part) -> tuple[dict[str, Numbers], dict[str, float]]:
 def _amp(clock: Clock, further: Mapping[str, float], prefix: str) -> dict[str, float]:
     if "loss_scale" not in further:
         return {}
-    return {f"{prefix}loss_scale": further["loss_scale"], f"{prefix}skipped": clock.skipped + further.get("skipped", 0.0)}
+    return {f"{prefix}loss_scale": further["loss_scale"], f"{prefix}skipped": clock.loss_scale.skipped + further.get("skipped", 0.0)}
 
 
 def _total(norms: Numbers) -> float | None:

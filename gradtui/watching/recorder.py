@@ -33,6 +33,9 @@ class Recorder:
         self._ranks = together
         self._drafts: list[tuple[Draft, Sequence[Clock], int]] = []
         self._values: dict[str, float | Tensor] = {}
+        self._loss_logged = False
+        self._logged_at = -2
+        """In which step the loop logged last."""
         self._refused: set[str] = set()
         """Names under which something was logged that is no number."""
         self._silent: set[int] = set()
@@ -48,14 +51,25 @@ class Recorder:
         if self._writer is not None:
             self._writer.append(event)
 
-    def log(self, values: Mapping[str, float | Tensor], step: int) -> None:
-        """Values of `step`, or of the next where the loop logs before it."""
+    def awaits_log_of(self, step: int) -> bool:
+        """Whether the loop is about to log, as it did after the step before: held up after that, the step's frame has its loss."""
+        return self._logged_at == step - 1 and not self.logs_before_step
+
+    def log(self, values: Mapping[str, float | Tensor], step: int, begun: bool) -> bool:
+        """Values of `step`, or of the next where the loop logs before it; `begun`: whether a step has been made. Returns whether they
+        were awaited."""
+        if self.logs_before_step is None or ("loss" in values and not self._loss_logged):
+            # A loop that logs before its first step does so before every step; an evaluation before it, without a loss, tells nothing.
+            self.logs_before_step = not begun
+        self._loss_logged |= "loss" in values
+        awaited, self._logged_at = self.awaits_log_of(step), step
         for name, value in values.items():
             if (name in self._values or len(self._values) < _LOGGED) and (one := self._one_number(name, value)) is not None:
                 self._values[name] = one
         if not self.logs_before_step and self._drafts and self._drafts[-1][0].step == step:
             self._take_values()
             self.write()
+        return awaited
 
     def _one_number(self, name: str, value: float | Tensor) -> float | Tensor | None:
         """None for what is not one: a slip in what is logged is no reason to watch no longer. It is warned of once."""
