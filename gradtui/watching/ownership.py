@@ -6,7 +6,7 @@ critic's are rubbish while a generator learns through it). A row that nothing up
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 from torch.optim import Optimizer
@@ -42,15 +42,24 @@ def with_outsiders(models: Mapping[str, nn.Module], optimizers: Sequence[Optimiz
     return {**models, OUTSIDE: nn.ModuleDict({f"parameter {index}": Outside(parameter) for index, parameter in enumerate(outside)})}
 
 
-def owner_of(row: Row, models: Mapping[str, nn.Module], owned: Sequence[set[nn.Parameter]]) -> int:
-    """The place of the optimizer that updates the row; `owned`: each optimizer's parameters."""
-    own = row.parameters or (list(row.source.parameters()) if row.source else [])
-    network = models[row.layer.group].parameters()
-    for candidates in (own, network):
-        places = [place for parameter in candidates for place, those in enumerate(owned) if parameter in those]
-        if places:
-            return min(places)
-    return 0
+class Owners:
+    """The optimizers as what updates the rows of `models`, by their places."""
+
+    def __init__(self, models: Mapping[str, nn.Module], optimizers: Sequence[Optimizer]) -> None:
+        self._places: dict[nn.Parameter, int] = {}
+        for place, optimizer in enumerate(optimizers):
+            for parameter in parameters_of(optimizer):
+                self._places.setdefault(parameter, place)
+        self._of_networks = {group: self._first(model.parameters()) or 0 for group, model in models.items()}
+
+    def of(self, row: Row) -> int:
+        """The place of the optimizer that updates the row, or the rest of its network."""
+        own = row.parameters or (row.source.parameters() if row.source else ())
+        found = self._first(own)
+        return self._of_networks[row.layer.group] if found is None else found
+
+    def _first(self, parameters: Iterable[nn.Parameter]) -> int | None:
+        return min((self._places[parameter] for parameter in parameters if parameter in self._places), default=None)
 
 
 def labels(models: Mapping[str, nn.Module], optimizers: Sequence[Optimizer]) -> list[str]:

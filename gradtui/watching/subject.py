@@ -30,10 +30,10 @@ class Subject:
     def clocks(self, watcher: Watcher) -> list[Clock]:
         """A clock for each optimizer, of the rows as the networks now have them."""
         models = ownership.with_outsiders(self.networks, self.optimizers)
-        owned = [set(ownership.parameters_of(optimizer)) for optimizer in self.optimizers]
+        owners = ownership.Owners(models, self.optimizers)
 
         def keeper(place: int) -> Callable[[Row], bool]:
-            return lambda row: ownership.owner_of(row, models, owned) == place
+            return lambda row: owners.of(row) == place
 
         names = ownership.labels(self.networks, self.optimizers)
         pairs = zip(names, self.optimizers, strict=True)
