@@ -23,10 +23,10 @@ def test_it_prints_what_the_live_run_printed(tmp_path: Path) -> None:
     run = tmp_path / "run"
     flags = ["--steps", "60", "--every", "5", "--device", "cpu", "--at", "40:batch_norm=on", "--run-dir", str(run)]
     live = subprocess.run(
-        [*COMMAND, "run", "deep-sigmoid", "--headless", "--json", *flags], capture_output=True, env=environment(tmp_path), timeout=240
+        [*COMMAND, "run", "deep-sigmoid", "--headless", "--json", *flags], capture_output=True, env=environment(tmp_path), timeout=300
     )
     again = subprocess.run(
-        [*COMMAND, "replay", str(run), "--headless", "--json"], capture_output=True, env=environment(tmp_path), timeout=60
+        [*COMMAND, "replay", str(run), "--headless", "--json"], capture_output=True, env=environment(tmp_path), timeout=300
     )
     assert live.stdout.count(b'"warning"') > 0
     assert (again.returncode, again.stdout) == (live.returncode, live.stdout)

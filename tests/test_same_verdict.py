@@ -70,19 +70,19 @@ def test_live_attached_and_replayed_say_the_same_at_the_same_steps(tmp_path: Pat
         stderr=subprocess.DEVNULL,
         env=environment(tmp_path),
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not run.events.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     attach = [*COMMAND, "attach", str(run.path), "--headless", "--json"]
-    attached = subprocess.run(attach, capture_output=True, env=environment(tmp_path), timeout=240)
-    output, _ = live.communicate(timeout=240)
+    attached = subprocess.run(attach, capture_output=True, env=environment(tmp_path), timeout=300)
+    output, _ = live.communicate(timeout=300)
     assert (live.returncode, attached.returncode) == (0, 0)
     seen = printed(output)
     assert seen
     assert printed(attached.stdout) == seen
     assert wire(replayed(run)) == seen
     assert wire(in_pieces(run, 0)) == seen
-    assert printed(subprocess.run(attach, capture_output=True, env=environment(tmp_path), timeout=240).stdout) == seen
+    assert printed(subprocess.run(attach, capture_output=True, env=environment(tmp_path), timeout=300).stdout) == seen
 
 
 STEPS = {"post-norm-transformer": 130}

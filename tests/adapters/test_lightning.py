@@ -150,7 +150,7 @@ def test_the_other_package_of_lightning(tmp_path: Path) -> None:
     file = tmp_path / "other.py"
     file.write_text(source, encoding="utf-8")
     command = [sys.executable, "-m", "tests.examples.every_step", str(tmp_path / "run"), str(file), "--steps", "3"]
-    result = subprocess.run(command, capture_output=True, text=True, env=environment(tmp_path), cwd=EXAMPLES.parent, timeout=200)
+    result = subprocess.run(command, capture_output=True, text=True, env=environment(tmp_path), cwd=EXAMPLES.parent, timeout=300)
     assert result.returncode == 0, result.stderr
     recording = Recording(tmp_path / "run")
     assert [frame.step for frame in recording.frames] == [0, 1, 2]

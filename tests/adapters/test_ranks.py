@@ -31,7 +31,7 @@ def train(library: str, path: Path, micro_batches: int) -> None:
     command = [sys.executable, *WORKER, library, str(path), str(micro_batches)]
     ranks = [subprocess.Popen(command, env=environment(path, RANK=rank, LOCAL_RANK=rank, **variables)) for rank in "01"]
     try:
-        assert [rank.wait(timeout=200) for rank in ranks] == [0, 0]
+        assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
     finally:
         for rank in ranks:
             rank.kill()
@@ -68,7 +68,7 @@ def test_gradients_are_those_of_all_batches_together(tmp_path: Path, library: st
 @pytest.mark.parametrize("library", ["lightning", "transformers"])
 def test_a_rank_that_fails_under_torchrun_leaves_an_end(tmp_path: Path, library: str) -> None:
     command = [sys.executable, *TORCHRUN, *WORKER, library, str(tmp_path), "1", "0"]
-    done = subprocess.run(command, env=environment(tmp_path, CUDA_VISIBLE_DEVICES=""), stderr=subprocess.DEVNULL, timeout=200)
+    done = subprocess.run(command, env=environment(tmp_path, CUDA_VISIBLE_DEVICES=""), stderr=subprocess.DEVNULL, timeout=300)
     assert done.returncode == 1
     end = Recording(tmp_path / "run").end
     assert (end.reason, end.error, end.step) == ("crashed", "ValueError: no luck", 1)

@@ -27,7 +27,7 @@ def test_two_ranks(tmp_path: Path, name: str) -> None:
         text=True,
         env=environment(tmp_path, CUDA_VISIBLE_DEVICES=""),
         cwd=EXAMPLES.parent,
-        timeout=200,
+        timeout=300,
     )
     assert result.returncode == 0, result.stderr
     example = load(name)

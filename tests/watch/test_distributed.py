@@ -29,7 +29,7 @@ def train(how: str, state: Path) -> list[int]:
     command = [sys.executable, "-m", "tests.watch.worker", how, str(state / "run")]
     ranks = [subprocess.Popen(command, env=environment(state, RANK=str(rank), **variables)) for rank in range(2)]
     try:
-        return [rank.wait(timeout=200) for rank in ranks]
+        return [rank.wait(timeout=300) for rank in ranks]
     finally:
         for rank in ranks:
             rank.kill()

@@ -189,7 +189,7 @@ def test_an_error_at_a_prompt_is_the_loops_own_only_if_it_came_after_it(tmp_path
     """Whoever works at a prompt goes on after an error. Catches the last one printed taken for the one that ended the loop."""
     loop = SCRIPT.format(path=str(tmp_path / "run"), steps=4, then="")
     typed = "\n".join([f"loop = {loop!r}", *lines, ""])
-    subprocess.run([sys.executable, "-i", "-q"], input=typed, text=True, capture_output=True, env=environment(tmp_path), timeout=120)
+    subprocess.run([sys.executable, "-i", "-q"], input=typed, text=True, capture_output=True, env=environment(tmp_path), timeout=300)
     end = Recording(tmp_path / "run").end
     assert (end.reason, end.error) == (reason, error)
 
@@ -378,7 +378,7 @@ for path, error in zip(sys.argv[1:], (None, ValueError("no luck"), SystemExit(0)
 def test_a_process_of_multiprocessings_ends_its_run_as_it_ends(tmp_path: Path) -> None:
     """It is left by `os._exit`. Catches the last frame and the end lost, and a crash that is told as a success."""
     paths = [tmp_path / str(number) for number in range(5)]
-    subprocess.run([sys.executable, "-c", CHILD, *map(str, paths)], env=environment(tmp_path), stderr=subprocess.DEVNULL, timeout=120)
+    subprocess.run([sys.executable, "-c", CHILD, *map(str, paths)], env=environment(tmp_path), stderr=subprocess.DEVNULL, timeout=300)
     recordings = [Recording(path) for path in paths]
     assert [(recording.end.reason, recording.end.error) for recording in recordings] == [
         ("finished", ""),
