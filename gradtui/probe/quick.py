@@ -10,6 +10,7 @@ A loop that clips has just taken its gradients' norms itself, in float32: those 
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import is_
@@ -98,9 +99,10 @@ class QuickNorms:
         except (IndexError, KeyError):
             self._places = []
             return None
-        found = torch.stack([known.norms[place] for place in self._places])
-        if _all_held(found.tolist()):
-            return found
+        # A tensor of their memory takes a third of the time that stacking them would.
+        values = array("d", map(Tensor.item, [known.norms[place] for place in self._places]))
+        if _all_held(values):
+            return torch.frombuffer(values, dtype=torch.float64)
         self._unknown_for = _UNKNOWN_FOR
         return None
 
@@ -124,7 +126,7 @@ class QuickNorms:
         self._back = torch.tensor([2.0**-exponent for exponent in self._exponents], dtype=torch.float64)
 
 
-def _all_held(norms: list[float]) -> bool:
+def _all_held(norms: Sequence[float]) -> bool:
     """Whether float32 can hold their squares, and those of the entries that count beside them."""
     return min(norms) > _LOWEST and max(norms) < _HIGHEST
 
