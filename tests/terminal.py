@@ -45,7 +45,9 @@ class Terminal:
         os.close(slave)
 
     def read(self) -> bool:
-        """Take what was written by now; False when nobody holds the other end any more."""
+        """Take what was written by now; False when nobody holds the other end any more, or this one."""
+        if self._master < 0:
+            return False
         while select.select([self._master], [], [], 0)[0]:
             try:
                 data = os.read(self._master, 1 << 16)

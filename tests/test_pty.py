@@ -48,7 +48,7 @@ def test_the_list_of_scenarios_starts_one_and_leaving_stops_it(tmp_path: Path) -
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 12)])
 def test_a_run_detached_from_the_screen_goes_on_and_is_attached_to_again(run: Path, columns: int, rows: int) -> None:
     terminal = opened(run, "run", "deep-sigmoid", "--device", "cpu", "--run-dir", str(run), columns=columns, rows=rows)
-    wait_for(lambda: (terminal.read(), last_step(run) > 5)[1])
+    terminal.wait_for_text("RUN")
     terminal.type("q")
     terminal.wait_for_text("detach")
     terminal.type("d")

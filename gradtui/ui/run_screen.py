@@ -131,9 +131,10 @@ class RunScreen(Commanding):
         news.count += self._beside.look() if self._beside else 0
         self.looks += 1
         before, self.life = self.life, self.living()
+        turned = before.word != self.life.word
         if news.hello:
             self._begin()
-        elif before.word != self.life.word:
+        elif turned:
             self._entitle()
             self.refresh_bindings()
         self.hear(news.applied, aloud=self._caught_up)
@@ -145,7 +146,7 @@ class RunScreen(Commanding):
         if not behind and not self._told_of_lines and (told := self.feed.passed_over):
             self._told_of_lines = True
             self.tell(inert(told))
-        self._repaint(news)
+        self._repaint(news, turned)
 
     def living(self) -> Life:
         """In what state the run is now."""
@@ -168,8 +169,10 @@ class RunScreen(Commanding):
         self._fit()
         self.set_timer(SETTLED, gc.freeze)  # else now and then a full collection walks all of Textual: a key waits 70 ms for it
 
-    def _repaint(self, news: News) -> None:
-        """Show what is new: the bars at once, numbers and curves less often, and everything once it is quiet."""
+    def _repaint(self, news: News, turned: bool) -> None:
+        """Show what is new: the bars at once, numbers and curves less often, and everything once it is quiet.
+
+        `turned`: the run is in another state, which the footer has by now and the status line must not contradict."""
         state = self.feed.state
         fresh = news.count > 0
         settled = self._stale and not fresh
@@ -183,7 +186,7 @@ class RunScreen(Commanding):
         if fresh or settled:
             self._bars.show(state.frame, self._ghost(), warnings.flags(state.open))
             self._bars.repaint(figures=texts)
-        if texts or news.applied or news.hello:
+        if texts or turned or news.applied or news.hello:
             self.show_texts()
         if self.looks % CURVES == TEXTS // 2 or settled:
             self._history.show(state.history, self._beside.losses if self._beside else ())

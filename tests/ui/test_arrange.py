@@ -138,11 +138,11 @@ async def test_the_rows_swap_when_a_warning_comes_and_else_only_now_and_then(tmp
         values: Numbers = [1e-2, 1e-4, *[1e-2] * 7]
         bars.show(rec.frame(1, values), None, {})
         bars.repaint(figures=True)
-        await s.pilot.pause()
+        await s.settle()
         assert s.text().splitlines()[2].startswith("  readout")
         bars.show(rec.frame(1, values), None, {"hidden.5": "warning"})
         bars.repaint(figures=True)
-        await s.pilot.pause()
+        await s.settle()
         assert s.text().splitlines()[2].startswith("! hidden.5")
         assert s.text().splitlines()[3].startswith("  hidden.1")
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -17,12 +16,11 @@ from gradtui.stream.run_directory import RunDirectory
 from gradtui.ui import history
 from gradtui.ui.app import GradApp, Watched
 from gradtui.ui.beside import Beside
-from gradtui.ui.feed import Feed
 from gradtui.ui.player import Player
 from gradtui.ui.scale import Axis
 from gradtui.ui.watched import Against
 from tests.ui import recordings as rec
-from tests.ui.screens import Showing, check_golden
+from tests.ui.screens import Showing, check_golden, opened
 
 
 @asynccontextmanager
@@ -31,13 +29,11 @@ async def comparing(
 ) -> AsyncIterator[tuple[Showing, RunDirectory]]:
     place.mkdir(exist_ok=True)
     run, other = rec.write(place / "first", first), rec.write(place / "second", second)
-    app = GradApp(Watched(run, against=Against(other), player=Player(run) if replay else None))
-    with patch.object(Feed, "silent_for", 0.0):
-        async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            shown = Showing(app, pilot, run)
-            await shown.settle()
-            yield shown, other
+    player = Player(run) if replay else None
+    if player:
+        player.clock.playing = False
+    async with opened(GradApp(Watched(run, against=Against(other), player=player)), run, size) as shown:
+        yield shown, other
 
 
 def sick() -> list[Event]:

@@ -81,10 +81,9 @@ async def test_no_dialog_is_cut_at_the_right(tmp_path: Path, key: str, size: tup
 async def test_a_dialog_is_laid_out_anew_when_the_terminal_changes(tmp_path: Path) -> None:
     async with showing(tmp_path, OPENING, size=(80, 24), process=Process()) as s:
         for key in ("question_mark", "q"):
-            await s.pilot.resize_terminal(80, 24)
+            await s.resize(80, 24)
             await s.press(key)
-            await s.pilot.resize_terminal(40, 12)
-            await s.pilot.pause()
+            await s.resize(40, 12)
             assert cut(s) == []
             await s.press("escape")
         assert not isinstance(s.app.screen, LeaveScreen)

@@ -18,7 +18,7 @@ from gradtui.ui.doctor import DoctorScreen, Findings
 from gradtui.ui.run_screen import RunScreen
 from tests.processes import alive, wait_for
 from tests.ui import recordings as rec
-from tests.ui.screens import Showing, showing
+from tests.ui.screens import showing
 
 OPENING: list[Event] = [rec.hello(rec.layers(9)), rec.frame(0, rec.vanishing(9))]
 
@@ -54,14 +54,14 @@ async def test_the_cursor_stays_with_the_fix_that_it_was_moved_to_when_a_better_
     async with showing(tmp_path, OPENING) as s:
         screen = DoctorScreen(s.run, "cpu", command=(sys.executable, "-c", ""))
         taken: list[object] = []
-        await s.app.push_screen(screen, taken.append)
-        await s.pilot.pause()
+        s.app.push_screen(screen, taken.append)
+        await s.settle()
         for line in (DIAGNOSIS, TRIALS[0], scored(0.5, 0.5, batch_norm="on"), scored(0.4, 0.6, skip="scaled")):
             screen._findings.take(line)
         await s.press("down")
         screen._findings.take(scored(0.9, 0.1, activation="tanh"))
         screen._show()
-        await s.pilot.pause()
+        await s.settle()
         assert "› skip=scaled" in s.text()
         assert "vanishing at step 41 · 4 of 10 trials" in s.text()
         await s.press("enter")
@@ -137,15 +137,6 @@ def doctor(tmp_path: Path, lines: list[dict[str, Any]], then: str) -> list[str]:
     return [sys.executable, str(path)]
 
 
-async def until(shown: Showing, text: str) -> None:
-    """Wait until `text` is on the screen."""
-    for _ in range(600):
-        if text in shown.text():
-            return
-        await shown.pilot.pause(0.05)
-    raise AssertionError(f"{text} is not on the screen:\n{shown.text()}")
-
-
 @pytest.mark.parametrize(
     ("presses", "sent"), [([], {"clip": "norm"}), (["j"], {"batch_norm": "on"}), (["j", "down", "k"], {"batch_norm": "on"})]
 )
@@ -154,7 +145,7 @@ async def test_enter_puts_the_fix_under_the_cursor_in_force(tmp_path: Path, pres
     async with showing(tmp_path / "run", OPENING) as shown:
         with patch.object(run_screen, "DoctorScreen", lambda run, device: DoctorScreen(run, device, command)):
             await shown.press("R")
-        await until(shown, "batch_norm=on")
+        await shown.until("batch_norm=on")
         assert "vanishing at step 41" in shown.text()
         await shown.press(*presses, "enter")
         assert isinstance(shown.app.screen, RunScreen)
@@ -167,7 +158,7 @@ async def test_escape_stops_the_doctor_and_changes_nothing(tmp_path: Path) -> No
     command = doctor(tmp_path, [DIAGNOSIS, *TRIALS], "time.sleep(600)")
     async with showing(tmp_path / "run", OPENING) as shown:
         shown.app.push_screen(DoctorScreen(shown.run, "cpu", command))
-        await until(shown, "clip=norm")
+        await shown.until("clip=norm")
         await shown.press("escape")
         assert shown.commands() == []
         pid = int((tmp_path / "pid").read_text())
@@ -189,14 +180,14 @@ async def test_the_key_asks_for_the_runs_own_device(tmp_path: Path, device: str,
     async with showing(tmp_path / "run", [hello, *OPENING[1:]]) as shown:
         with patch.object(run_screen, "DoctorScreen", lambda run, device: DoctorScreen(run, device, command)):
             await shown.press("R")
-        await until(shown, f"--device {named} ")
+        await shown.until(f"--device {named} ")
 
 
 async def test_what_the_doctor_cannot_do_is_said(tmp_path: Path) -> None:
     command = doctor(tmp_path, [], "sys.exit('gradtui: it is a training \\x1b[31mof your own')")
     async with showing(tmp_path / "run", OPENING) as shown:
         shown.app.push_screen(DoctorScreen(shown.run, "cpu", command))
-        await until(shown, "of your own")
+        await shown.until("of your own")
         assert "\\x1b[31mof your own" in shown.text()
         await shown.press("enter")  # there is nothing to apply
         assert shown.commands() == []

@@ -8,14 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from textual.app import App
 from textual.binding import Binding
 from textual.widgets import OptionList
 
 from gradtui.stream.events import Applied, End, Event, Toggle, Value
 from gradtui.stream.run_directory import RunDirectory, RunError
 from gradtui.ui import fixes, toggles
-from gradtui.ui.app import Choice, GradApp, Outcome, Watched
+from gradtui.ui.app import Choice, GradApp, Watched
 from gradtui.ui.bars import LayerBars
 from gradtui.ui.chooser import ChoiceList, Chooser
 from gradtui.ui.help import TextScreen, bare
@@ -25,10 +24,9 @@ from gradtui.ui.pages import PagesScreen
 from gradtui.ui.picker import Picker, ScenarioList
 from gradtui.ui.prompt import Prompt
 from gradtui.ui.run_screen import RunScreen
-from gradtui.ui.shot import screen_text
 from gradtui.ui.toggles import HOTKEYS, TogglesPanel
 from tests.ui import recordings as rec
-from tests.ui.screens import Process, Showing, showing
+from tests.ui.screens import NOWHERE, Process, Showing, listing, showing, until
 
 OPENING: list[Event] = [rec.hello(rec.layers(9)), rec.frame(0, rec.vanishing(9))]
 BOUND = (GradApp, RunScreen, LayerBars, TogglesPanel, TextScreen, PagesScreen, LeaveScreen, Prompt, ScenarioList, Chooser, ChoiceList)
@@ -68,6 +66,15 @@ def recorded(monkeypatch: pytest.MonkeyPatch, owner: type[Any], fired: list[str]
         monkeypatch.setattr(owner, f"action_{name}", action, raising=False)
 
 
+async def fires(s: Showing, binding: Binding, fired: list[str]) -> None:
+    """Every key of `binding` does what it says and nothing else."""
+    for key in keys(binding):
+        fired.clear()
+        await s.pilot.press(key)
+        await until(lambda: fired, lambda: f"an action of {binding}")
+        assert fired == [bare(binding)], (key, binding)
+
+
 @pytest.mark.parametrize("owner", [GradApp, RunScreen, LayerBars, TogglesPanel])
 async def test_every_key_of_the_run_screen_fires(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type[Any]) -> None:
     toggles = [Toggle(key=f"t{key}", label=key, kind="choice", value="a", choices=["a", "b"], hotkey=key) for key in HOTKEYS]
@@ -76,12 +83,9 @@ async def test_every_key_of_the_run_screen_fires(tmp_path: Path, monkeypatch: py
         recorded(monkeypatch, owner, fired)
         if owner is TogglesPanel:
             s.screen.query_one(TogglesPanel).focus()
-            await s.pilot.pause()
+            await s.settle()
         for binding in owner.BINDINGS:
-            for key in keys(binding):
-                fired.clear()
-                await s.pilot.press(key)
-                assert fired == [binding.action.partition("(")[0]], (key, binding)
+            await fires(s, binding, fired)
 
 
 @pytest.mark.parametrize(("owner", "opening"), [(TextScreen, "question_mark"), (Prompt, "slash"), (LeaveScreen, "q"), (Chooser, "c")])
@@ -89,13 +93,10 @@ async def test_every_key_of_the_dialogs_fires(tmp_path: Path, monkeypatch: pytes
     fired: list[str] = []
     async with showing(tmp_path, OPENING, process=Process()) as s:
         recorded(monkeypatch, owner, fired)
-        await s.pilot.press(opening)
+        await s.press(opening)
         assert isinstance(s.app.screen, owner)
         for binding in owner.BINDINGS:
-            for key in keys(binding):
-                fired.clear()
-                await s.pilot.press(key)
-                assert fired == [binding.action.partition("(")[0]], (key, binding)
+            await fires(s, binding, fired)
 
 
 async def answer(s: Showing, key: str) -> str:
@@ -246,7 +247,7 @@ async def test_the_panel_changes_toggles_with_cursor_and_mouse(tmp_path: Path) -
         assert s.commands()[-1].set == {"clip_threshold": 1.0}
         await s.press("up", "enter", "enter")
         assert s.commands()[-1].set == {"clip": "norm"}
-        await s.pilot.click(panel, offset=(5, 2))
+        await s.click(panel, 5, 2)
         await s.press("enter")
         assert s.commands()[-1].set == {"batch_norm": "on"}
 
@@ -268,7 +269,7 @@ async def test_a_small_panel_shows_a_page_of_toggles_and_says_how_many_more(tmp_
         assert "no recurrence" in "".join(panel())
         await s.press("up")
         assert "no recurrence" not in "".join(panel())
-        await s.pilot.click(s.screen.query_one(TogglesPanel), offset=(5, 1))
+        await s.click(s.screen.query_one(TogglesPanel), 5, 1)
         await s.press("enter")
         assert s.commands()[-1].set == {"t9": "norm"}
         await s.press("shift+tab")
@@ -297,7 +298,7 @@ async def test_the_cursor_and_the_filter_find_a_layer(tmp_path: Path) -> None:
 async def test_a_click_moves_the_cursor_and_the_wheel_scrolls(tmp_path: Path) -> None:
     async with showing(tmp_path, [rec.hello(rec.layers(200)), rec.frame(0, rec.vanishing(200))]) as s:
         bars = s.screen.query_one(LayerBars)
-        await s.pilot.click(bars, offset=(30, 6))
+        await s.click(bars, 30, 6)
         assert bars.current == 5
         first = bars.visible_rows.start
         bars.query_one("#body").scroll_down(animate=False)
@@ -312,8 +313,7 @@ async def test_the_footer_names_whole_keys_and_always_the_way_out_and_to_the_oth
     async with showing(tmp_path, OPENING, size=(120, 24), process=Process()) as s:
         await s.press(*["tab"] * (focus == "toggles"))
         assert "enter Change" in s.text().splitlines()[-1] or focus == "bars"
-        await s.pilot.resize_terminal(width, 24)
-        await s.settle()
+        await s.resize(width, 24)
         footer = s.text().splitlines()[-1]
         assert " q Leave  ? Help" in footer
         assert ("palette" in footer) == (width >= 100)
@@ -338,7 +338,7 @@ async def test_leaving_asks_while_it_trains(tmp_path: Path) -> None:
         async with showing(tmp_path / key, OPENING, process=Process()) as s:
             await s.press("q", "c")
             assert s.app.is_running
-            await s.pilot.press("q", key)
+            await s.press("q", key)
         outcome = s.app.return_value
         assert outcome is not None
         assert outcome.choice == choice
@@ -350,7 +350,7 @@ async def test_leaving_asks_while_it_trains(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
 async def test_leaving_an_attached_run_does_not_ask_nor_touch_it(tmp_path: Path, key: str) -> None:
     async with showing(tmp_path, OPENING) as s:
-        await s.pilot.press(key)
+        await s.press(key)
     assert s.app.return_value is not None
     assert s.app.return_value.choice == "leave"
     assert s.commands() == []
@@ -416,14 +416,14 @@ async def test_a_run_of_ones_own_that_is_over_offers_only_to_begin_again(tmp_pat
 async def test_leaving_a_finished_run_does_not_ask(tmp_path: Path) -> None:
     async with showing(tmp_path, [*OPENING, End(reason="finished", step=9)], process=Process(0)) as s:
         assert "DONE" in s.text()
-        await s.pilot.press("q")
+        await s.press("q")
     assert s.app.return_value is not None
     assert s.app.return_value.choice == "leave"
 
 
 async def test_ctrl_c_twice_stops(tmp_path: Path) -> None:
     async with showing(tmp_path, OPENING, process=Process()) as s:
-        await s.pilot.press("ctrl+c", "ctrl+c")
+        await s.press("ctrl+c", "ctrl+c")
     assert s.app.return_value is not None
     assert s.app.return_value.choice == "stop"
 
@@ -435,21 +435,14 @@ async def test_a_dead_run_is_started_again_with_the_toggles_as_they_were_asked(t
         started.append((run, settings))
         return Process()
 
-    run = rec.write(
-        tmp_path, [*OPENING, Applied(id="x", step=3, toggle="skip", value="scaled"), End(reason="crashed", step=9, error="boom")]
-    )
-    app = GradApp(Watched(run, Process(3)), restart=restart)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.2)
-        await pilot.press("c", "enter", "r")
-        await pilot.pause(0.2)
-        assert app.run_screen is not None
-        assert app.run_screen.life.word == "STARTING"
-        rec.append(run, [rec.hello(rec.layers(9), attempt=1), rec.frame(0, rec.vanishing(9))])
-        await pilot.pause(0.3)
-        assert app.run_screen.life.word == "RUN"
-        assert app.run_screen.controls.pending == {}
-    assert started[0][0] == run
+    ended: list[Event] = [*OPENING, Applied(id="x", step=3, toggle="skip", value="scaled"), End(reason="crashed", step=9, error="boom")]
+    async with showing(tmp_path, ended, size=(80, 24), process=Process(3), restart=restart) as s:
+        await s.press("c", "enter", "r")
+        assert s.screen.life.word == "STARTING"
+        await s.append(rec.hello(rec.layers(9), attempt=1), rec.frame(0, rec.vanishing(9)))
+        assert s.screen.life.word == "RUN"
+        assert s.screen.controls.pending == {}
+    assert started[0][0] == s.run
     assert (started[0][1]["clip"], started[0][1]["skip"]) == ("norm", "scaled")
 
 
@@ -457,13 +450,8 @@ async def test_a_restart_that_fails_is_said_in_a_line(tmp_path: Path) -> None:
     def restart(run: RunDirectory, settings: dict[str, Value]) -> Trainer:
         raise RunError("no room for another trainer")
 
-    run = rec.write(tmp_path, [*OPENING, End(reason="finished", step=9)])
-    app = GradApp(Watched(run), restart=restart)
-    async with app.run_test(notifications=True) as pilot:
-        await pilot.pause(0.2)
-        await pilot.press("r")
-        await pilot.pause()
-        assert [notification.message for notification in app._notifications] == ["no room for another trainer"]
+    async with showing(tmp_path, [*OPENING, End(reason="finished", step=9)], restart=restart) as s:
+        assert await answer(s, "r") == "no room for another trainer"
 
 
 async def test_help_names_every_key_and_every_toggle(tmp_path: Path) -> None:
@@ -508,7 +496,7 @@ async def test_a_page_of_a_list_that_has_no_room_ends_nothing(tmp_path: Path, ke
         found = s.app.screen.query_one(OptionList)
         found.highlighted = 0
         found.styles.height = 0
-        await s.pilot.pause()
+        await s.settle()
         await s.press("pagedown", "pageup")
         assert s.app.is_running
         await s.press("escape")
@@ -539,23 +527,18 @@ async def test_the_list_shows_what_each_scenario_teaches_and_starts_it(tmp_path:
         started.append(name)
         return Watched(run, Process())
 
-    app = GradApp(choices=CHOICES, start=start)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        text = screen_text(app.screen)
+    async with listing(CHOICES, start, run=run) as s:
         for words in ("Vanishing", "Exploding", "Deep sigmoid", "Nothing learns", "The slope of"):
-            assert words in text
-        assert "\x1b" not in text
-        await pilot.press("j")
-        assert "Ends in NaN" in screen_text(app.screen)
-        await pilot.press("enter")
-        await pilot.pause()
+            assert words in s.text()
+        assert "\x1b" not in s.text()
+        await s.press("j")
+        assert "Ends in NaN" in s.text()
+        await s.pilot.press("enter")
+        await until(lambda: s.app.run_screen and s.app.run_screen.looks)
         assert started == ["exploding-relu"]
-        assert isinstance(app.screen, RunScreen)
-        await pilot.press("escape", "s")
-        await pilot.pause()
-        assert isinstance(app.screen, Picker)
-    assert [msgspec.json.decode(line)["do"] for line in run.commands.read_bytes().splitlines()] == ["stop"]
+        await s.press("escape", "s")
+        assert isinstance(s.app.screen, Picker)
+    assert [command.do for command in s.commands()] == ["stop"]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (40, 12), (80, 12)])
@@ -563,54 +546,38 @@ async def test_what_is_said_of_a_scenario_can_be_read_to_its_end_by_keys(size: t
     """A long title goes on under its own beginning, and where no footer says the keys the heading does."""
     told = ("Cause", " ".join(f"word{n}" for n in range(120)))
     one = Choice("long", "A title of so many words that one line has no room for it", "Tour", "What it shows, to the last", (told,))
-    app = GradApp(choices=[one, *CHOICES], start=lambda name: Watched(RunDirectory(Path("/nowhere"))))
-    async with app.run_test(size=size) as pilot:
-        await pilot.pause()
-        await pilot.pause()
-        text = screen_text(app.screen)
+    async with listing([one, *CHOICES], lambda name: Watched(NOWHERE), size=size) as s:
+        text = s.text()
         assert "  A title of so many words that one\n" in "\n".join(line[:38].rstrip() for line in text.splitlines())
         assert "\n    line has no room for it" in text
         assert ("enter runs it, ? keys" in text) == (size != (80, 24))
         if size == (40, 12):
             assert "What it shows, to the last" in text
             return
-        for key in (*["space"] * 6, "pagedown"):
-            await pilot.press(key)
-            await pilot.pause()
-        assert "word119" in screen_text(app.screen)
-        await pilot.press("pageup")
-        await pilot.pause()
-        assert "word119" not in screen_text(app.screen)
-        await pilot.press("j")
-        await pilot.pause()
-        assert "Deep sigmoid  deep-sigmoid" in screen_text(app.screen)
+        await s.press(*["space"] * 6, "pagedown")
+        assert "word119" in s.text()
+        await s.press("pageup")
+        assert "word119" not in s.text()
+        await s.press("j")
+        assert "Deep sigmoid  deep-sigmoid" in s.text()
 
 
 async def test_every_key_of_the_list_fires(monkeypatch: pytest.MonkeyPatch) -> None:
     fired: list[str] = []
-    app = GradApp(choices=CHOICES, start=lambda name: Watched(RunDirectory(Path("/nowhere"))))
-    async with app.run_test() as pilot:
-        await pilot.pause()
+    async with listing(CHOICES, lambda name: Watched(NOWHERE)) as s:
         recorded(monkeypatch, ScenarioList, fired)
         for binding in ScenarioList.BINDINGS:
             assert isinstance(binding, Binding)
-            for key in keys(binding):
-                fired.clear()
-                await pilot.press(key)
-                assert fired == [bare(binding)], key
+            await fires(s, binding, fired)
 
 
 async def test_a_scenario_that_cannot_start_is_said_in_a_line() -> None:
     def start(name: str) -> Watched:
         raise RunError("the state directory is not writable")
 
-    app: App[Outcome] = GradApp(choices=CHOICES, start=start)
-    async with app.run_test(notifications=True) as pilot:
-        await pilot.pause()
-        await pilot.press("enter")
-        await pilot.pause()
-        assert [notification.message for notification in app._notifications] == ["the state directory is not writable"]
-        assert isinstance(app.screen, Picker)
+    async with listing(CHOICES, start) as s:
+        assert await answer(s, "enter") == "the state directory is not writable"
+        assert isinstance(s.app.screen, Picker)
 
 
 async def test_a_cursor_without_a_row_to_go_to_stays_where_it_is(tmp_path: Path) -> None:

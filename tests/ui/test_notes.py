@@ -49,10 +49,9 @@ async def test_a_long_question_and_what_is_wrong_with_an_answer_are_wrapped_and_
     async with showing(tmp_path, OPENING, size=(40, 12)) as s:
         wrong = f"{'1' * 30} is too large: it is at most 1e+12"
         s.app.push_screen(Prompt("clip gradient norm at (0: off): a number, then enter", check=lambda _: wrong))
-        await s.pilot.pause()
+        await s.settle()
         assert "a number, then enter" in " ".join(line.strip() for line in s.text().splitlines()[-4:])
-        await s.pilot.press("enter")
-        await s.pilot.pause()
+        await s.press("enter")
         assert "at most 1e+12" in " ".join(line.strip() for line in s.text().splitlines()[-4:])
 
 

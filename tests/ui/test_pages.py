@@ -54,7 +54,6 @@ def test_the_worst_comes_first_and_of_those_the_newest() -> None:
 async def test_a_key_opens_the_open_warnings_page_and_escape_closes_it(tmp_path: Path, size: tuple[int, int]) -> None:
     async with showing(tmp_path, sick_then_cured()[:21], size=size) as s:
         await s.press("exclamation_mark")
-        await s.settle()
         assert "VANISHING · rates" in s.text()
         assert "Means    The data loss's gradient" in s.text()
         await s.press("escape")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -17,7 +18,7 @@ from gradtui.ui.feed import News
 from gradtui.ui.player import Player
 from gradtui.ui.replay_screen import ReplayScreen
 from tests.ui import recordings as rec
-from tests.ui.screens import Showing, check_golden
+from tests.ui.screens import Showing, check_golden, opened
 from tests.ui.test_screen import sick_then_cured
 
 EVENTS = [*sick_then_cured(), End(reason="finished", step=149)]
@@ -26,16 +27,13 @@ FRAMES = 25
 
 @asynccontextmanager
 async def replaying(place: Path, events: Sequence[Event] = EVENTS, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Showing]:
-    """Paused at the first frame: the clock goes on only where a test lets it."""
+    """Paused at the first frame: the clock goes on only where a test lets it, and then by hardly anything at a look."""
     run = rec.write(place, events)
     player = Player(run)
     player.clock.playing = False
-    app = GradApp(Watched(run, player=player))
-    async with app.run_test(size=size, notifications=True) as pilot:
-        await pilot.pause()
-        shown = Showing(app, pilot, run)
-        await shown.settle()
-        yield shown
+    with patch("gradtui.ui.player.SLOWEST", 1e-3):
+        async with opened(GradApp(Watched(run, player=player)), run, size) as shown:
+            yield shown
 
 
 def replay(shown: Showing) -> ReplayScreen:
@@ -200,7 +198,7 @@ async def test_the_screen_says_that_it_is_judging(tmp_path: Path) -> None:
         replay(s).player.glimpse = True
         replay(s).life = replay(s).living()
         replay(s).show_texts()
-        await s.pilot.pause()
+        await s.settle()
         assert "judging what came before: 100%" in s.text()
         assert "all clear" not in s.text()
 
@@ -210,6 +208,9 @@ def test_another_attempt_brings_its_own_layers(tmp_path: Path) -> None:
     player = Player(rec.write(tmp_path / "run", events))
     player.clock.step(0)
     assert player.poll().hello
+    while player.behind:
+        player.poll()
+    player.poll()  # it was a glimpse until now
     player.clock.step(1)
     assert player.poll().hello
     assert player.poll().count == 0
