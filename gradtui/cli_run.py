@@ -15,7 +15,7 @@ from gradtui.diagnose.unjudged import needs, too_few, unjudged
 from gradtui.lab import toggles
 from gradtui.lab.scenario import Scenario, load
 from gradtui.lab.spec import Spec
-from gradtui.script import Script
+from gradtui.script import Change, Script
 from gradtui.stream import run_directory
 
 if TYPE_CHECKING:
@@ -98,16 +98,17 @@ def make_spec(flags: Flags, scenario: Scenario, told: Script | None = None) -> S
     pace = flags.pace if flags.pace is not None else scenario.pace if flags.screen else 0.0
     rate = flags.rate or (SCREEN_RATE if flags.screen and not flags.every else None)
     told = told or Script()
-    schedule = [*(toggles.parse_scheduled(scenario, text) for text in flags.at), *told.schedule]
-    for where, scheduled in zip([*("--at" for _ in flags.at), *told.places], schedule, strict=True):
+    changes = [*(Change("--at", toggles.parse_scheduled(scenario, text)) for text in flags.at), *told.schedule]
+    for change in changes:
+        scheduled = change.scheduled
         if steps is not None and scheduled.step >= steps:
             what = f"{scheduled.step}:{scheduled.key}={scheduled.value}"
-            raise click.UsageError(f"{where}: {what}: comes too late, the last step of {steps} is {steps - 1}")
+            raise click.UsageError(f"{change.where}: {what}: comes too late, the last step of {steps} is {steps - 1}")
     return Spec(
         name=scenario.name,
         scenario=scenario,
         settings=toggles.initial(scenario, {"pace": pace} | dict(toggles.parse_setting(scenario, text) for text in flags.set)),
-        schedule=schedule,
+        schedule=[change.scheduled for change in changes],
         seed=scenario.seed if flags.seed is None else flags.seed,
         device=flags.device,
         steps=steps,

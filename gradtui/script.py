@@ -58,40 +58,44 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A toggle to set, and where that stands: file and line, or the flag."""
+
+    where: str
+    scheduled: Scheduled
+
+
+@dataclass(frozen=True)
 class Script:
-    schedule: Sequence[Scheduled] = ()
+    schedule: Sequence[Change] = ()
     expectations: Sequence[Expectation] = ()
-    places: Sequence[str] = ()
-    """Where each of the schedule stands: file and line."""
 
 
 def read(path: Path, scenario: Scenario) -> Script:
     """The script in the file at `path`. Raises ScriptError."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()  # some editors begin a file with a byte order mark
     except OSError as error:
         raise ScriptError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ScriptError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from None
-    schedule: list[Scheduled] = []
+    schedule: list[Change] = []
     expectations: list[Expectation] = []
-    places: list[str] = []
     for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
         where = f"{path}:{number}"
         if at := _AT.fullmatch(text):
-            schedule.append(_scheduled(where, scenario, at))
-            places.append(where)
+            schedule.append(_change(where, scenario, at))
         elif expect := _EXPECT.fullmatch(text):
             expectations.append(_expectation(where, text, expect))
         elif text:
             raise ScriptError(f"{where}: {text!r}; a line is `at STEP set KEY=VALUE` or `expect [no] WARNING before|after STEP`")
-    return Script(schedule, expectations, places)
+    return Script(schedule, expectations)
 
 
-def _scheduled(where: str, scenario: Scenario, found: re.Match[str]) -> Scheduled:
+def _change(where: str, scenario: Scenario, found: re.Match[str]) -> Change:
     try:
-        return Scheduled(int(found[1]), *toggles.parse_setting(scenario, found[2]))
+        return Change(where, Scheduled(int(found[1]), *toggles.parse_setting(scenario, found[2])))
     except SettingError as error:
         raise ScriptError(f"{where}: {error}") from None
 
