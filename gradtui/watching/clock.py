@@ -101,6 +101,11 @@ class Clock:
         if local:
             self._local.watch(self.probe.parameters)
 
+    def start_over(self) -> None:
+        """The passes that were seen so far were not for its next step, if others follow."""
+        self.probe.start_over_at_next_forward()
+        self._local.start_over_at_next_gradient()
+
     @property
     def fresh(self) -> bool:
         """Whether there is a part, and it is of the last step."""
@@ -286,4 +291,4 @@ class Clock:
         """The scaler found a gradient that was not finite: what it does about it is its own business, and no alarm."""
         self._forget_measurement()
         self.loss_scale.skipped += 1
-        self.probe.start_over_at_next_forward()
+        self.start_over()

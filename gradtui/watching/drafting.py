@@ -41,7 +41,7 @@ class Drafting:
     def due(self, now: float) -> bool:
         """Whether the next step is a frame's."""
         step = self._gathering.step + 1
-        due = not self.going_on and self._schedule.wants(step, self._watcher.meter, now, self._started)
+        due = not self.going_on and self._schedule.wants(step, self._watcher.meter, now)
         self._postponed = due and self._together is None and self._gathering.meeting() > step  # ranks have agreed on this very step
         return due and not self._postponed
 

@@ -78,7 +78,7 @@ class Gathering:
         """One of them has stepped since. Whether the frame's parts are all there now."""
         for other in self.clocks:
             if other is not clock and other.armed:
-                other.probe.start_over_at_next_forward()
+                other.start_over()
         if self._complete():
             return True
         self._renew(clock)

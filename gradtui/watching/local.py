@@ -18,7 +18,7 @@ class LocalNorm:
     def __init__(self) -> None:
         self._handles: list[Any] = []
         self._norms: dict[int, Tensor] = {}
-        self._accumulated = False
+        self._accumulated = self._stale = False
 
     def watch(self, parameters: Sequence[nn.Parameter]) -> None:
         """Until `leave`. A shard's gradient is never seen whole."""
@@ -29,7 +29,11 @@ class LocalNorm:
     def leave(self) -> None:
         for handle in self._handles:
             handle.remove()
-        self._handles, self._norms, self._accumulated = [], {}, False
+        self._handles, self._norms, self._accumulated, self._stale = [], {}, False, False
+
+    def start_over_at_next_gradient(self) -> None:
+        """What was seen so far is another step's, unless this step's backward pass was a part of it: forget it when a new one comes."""
+        self._stale = True
 
     def norm(self) -> Tensor | None:
         """Of all together, on the device."""
@@ -39,5 +43,7 @@ class LocalNorm:
 
     def _on_gradient(self, place: int, gradient: Tensor) -> None:
         if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            if self._stale:
+                self._norms, self._accumulated, self._stale = {}, False, False
             self._accumulated |= place in self._norms
             self._norms[place] = reduce.norm(gradient)

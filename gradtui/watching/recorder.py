@@ -153,7 +153,7 @@ class Recorder:
         silent = set(range(together.size)) - set(shares)
         if silent - self._silent:
             names = ", ".join(map(str, sorted(silent - self._silent)))
-            self.record(Log(text=f"gradtui: rank {names} has not reported step {draft.step}: its share is missing there and from then on"))
+            self.record(Log(text=f"gradtui: rank {names} has not reported step {draft.step}: its share is missing until it does again"))
         self._silent = silent
         copies = [0] * rows
         for clock in clocks:

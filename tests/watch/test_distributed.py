@@ -14,6 +14,7 @@ import torch
 from gradtui.stream.events import Log
 from gradtui.watching.ranks import Share, together
 from tests.command import environment
+from tests.watch.gan_worker import ROUNDS
 from tests.watch.recordings import Recording, gradient_norms, norm
 from tests.watch.worker import STEPS, batch, network
 
@@ -22,11 +23,16 @@ LINEARS = ("0", "2", "4")
 
 def train(how: str, state: Path) -> list[int]:
     """The exit codes of both ranks."""
+    return run("tests.watch.worker", state, how, str(state / "run"))
+
+
+def run(worker: str, state: Path, *arguments: str) -> list[int]:
+    """The exit codes of the module `worker` on both ranks."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    command = [sys.executable, "-m", "tests.watch.worker", how, str(state / "run")]
+    command = [sys.executable, "-m", worker, *arguments]
     ranks = [subprocess.Popen(command, env=environment(state, RANK=str(rank), **variables)) for rank in range(2)]
     try:
         return [rank.wait(timeout=300) for rank in ranks]
@@ -104,6 +110,18 @@ def test_a_killed_rank_that_nobody_waits_for_is_named_with_the_first_step_that_i
     (said,) = [event.text for event in recording.events if isinstance(event, Log)]
     assert "rank 1 has not reported step 2:" in said
     assert recording.at(3, "grad_norm", "2") is not None
+
+
+def test_a_frame_of_a_gan_is_of_one_round_on_all_ranks(tmp_path: Path) -> None:
+    """The numbers are checked by rank 0 against what its optimizers got, and against the gradients of its own part of the batch: those
+    are another's while a loss passes a network that it does not train."""
+    assert run("tests.watch.gan_worker", tmp_path, str(tmp_path)) == [0, 0]
+    frames = {path.name: [frame.step for frame in Recording(path).frames] for path in tmp_path.iterdir()}
+    assert len(frames) == 4 * len(ROUNDS)
+    assert frames["five and one, critic first, every 1"] == [4, 9, 14, 19, 24, 29, 34, 39]
+    assert frames["five and one, critic first, every 7"] == [4, 9, 14, 24, 29, 39]
+    assert frames["one each, generator first, every 1"] == list(range(8))
+    assert all(len(steps) >= 8 for name, steps in frames.items() if name.endswith("every 1"))
 
 
 def test_of_several_ranks_the_fewest_effective_units_count() -> None:
