@@ -7,59 +7,19 @@ Exit codes are an API: 0 finished, 1 a warning or an expectation failed, 2 usage
 
 from __future__ import annotations
 
-import io
-import os
-import signal
 import sys
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
 
-from gradtui import __version__, exits
+from gradtui import __version__, cli_process, exits
+from gradtui import cli_flags as flags
 from gradtui import cli_types as types
 
 
-def _remember(context: click.Context, option: click.Parameter, given: bool) -> None:
-    if given:
-        context.meta[f"gradtui.{option.name}"] = True
-
-
-def _screen_flags(command: Callable[..., int]) -> Callable[..., int]:
-    """Flags of whatever opens a screen, remembered for it: they may stand before the command's name or after."""
-    ascii = click.option("--ascii", is_flag=True, callback=_remember, expose_value=False, help="Draw with ASCII characters only.")
-    mouse = click.option("--no-mouse", is_flag=True, callback=_remember, expose_value=False, help="Leave the mouse to the terminal.")
-    return ascii(mouse(command))
-
-
-_device_flag = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="auto: the first GPU, if there is one."
-)
-
-
-def _headless_flags(command: Callable[..., int]) -> Callable[..., int]:
-    headless = click.option("--headless", is_flag=True, help="Print instead of drawing a screen.")
-    json = click.option("--json", is_flag=True, help="With --headless: every event and warning as a line of JSON.")
-    return headless(json(command))
-
-
-class Commands(click.Group):
-    """A group whose commands end quietly when nobody reads their output any more."""
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            code = super().invoke(context)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            code = exits.BROKEN_PIPE
-        if code == exits.BROKEN_PIPE:
-            exits.silence_stdout()
-        return code
-
-
-@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=cli_process.Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="gradtui")
-@_screen_flags
+@flags.screen
 @click.pass_context
 def cli(context: click.Context) -> int:
     """The gradient debugger that lives in a terminal.
@@ -80,7 +40,7 @@ def cli(context: click.Context) -> int:
 @click.argument("scenario", shell_complete=types.scenarios)
 @click.option("--steps", type=types.COUNT, metavar="N", help="Stop after N steps. On the screen: go on until you leave.")
 @click.option("--seed", type=click.IntRange(0, 2**53 - 1), metavar="S", help="Seed of the weights and the batches.")
-@_device_flag
+@flags.device
 @click.option("--set", multiple=True, shell_complete=types.settings, metavar="KEY=VALUE", help="A toggle's value from the start.")
 @click.option("--at", multiple=True, metavar="STEP:KEY=VALUE", help="A toggle's value from a step on.")
 @click.option("--script", type=types.path, metavar="FILE", help="Toggles and expectations, one a line.")
@@ -89,22 +49,22 @@ def cli(context: click.Context) -> int:
 @click.option("--pace", type=types.pace, metavar="STEPS", help="Steps a second; 0: as fast as it goes, as without a screen.")
 @click.option("--run-dir", type=types.path, metavar="DIR", help="A new directory for the recording.")
 @click.option("--detach", is_flag=True, help="Start it, print where it is recorded, and leave it running.")
-@_headless_flags
+@flags.headless
 @click.option(
     "--fail-on", multiple=True, shell_complete=types.warnings, metavar="WARNING|any", help="With --headless: exit 1 if it opened."
 )
-@_screen_flags
-def run(**flags: Any) -> int:
+@flags.screen
+def run(**given: Any) -> int:
     """Train SCENARIO (a preset's name or a TOML file) and watch it."""
     from gradtui import cli_run
 
-    return cli_run.run(cli_run.Flags(**flags))
+    return cli_run.run(cli_run.Flags(**given))
 
 
 @cli.command()
 @click.argument("run", shell_complete=types.runs, required=False)
-@_headless_flags
-@_screen_flags
+@flags.headless
+@flags.screen
 def attach(run: str | None, headless: bool, json: bool) -> int:
     """Follow RUN: a run's name, its beginning, or its directory. The newest if none is named."""
     from gradtui import cli_run
@@ -114,8 +74,8 @@ def attach(run: str | None, headless: bool, json: bool) -> int:
 
 @cli.command()
 @click.argument("run", shell_complete=types.runs)
-@_headless_flags
-@_screen_flags
+@flags.headless
+@flags.screen
 def replay(run: str, headless: bool, json: bool) -> int:
     """RUN again from its recording, with a clock: pause, seek, step, speed. Nothing in it can be changed."""
     from gradtui import cli_replay
@@ -131,7 +91,7 @@ def replay(run: str, headless: bool, json: bool) -> int:
 @click.option(
     "--from", "start", type=types.first_step, metavar="STEP|start", help="Try fixes from this step on, not from where the warning opened."
 )
-@_device_flag
+@flags.device
 def doctor(patient: str, json: bool, seeds: int, steps: int, start: int | None, device: str) -> int:
     """Try every fix of a sick training, and rank them by what they did. Of a run that was restarted the last attempt is taken."""
     from gradtui import cli_doctor
@@ -166,7 +126,7 @@ def report(run: str | None, html: str | None, json: bool) -> None:
 @click.option("--by", type=types.share, default=0.01, show_default=True, metavar="SHARE", help="Losses this far apart have parted.")
 @click.option("--headless", is_flag=True, help="Print on a terminal, too.")
 @click.option("--json", is_flag=True, help="Both reports and what is between them, as a line of JSON.")
-@_screen_flags
+@flags.screen
 def compare(first: str, second: str, by: float, headless: bool, json: bool) -> int:
     """Two runs against each other: where they part, settings, warnings, losses, profiles.
 
@@ -225,7 +185,7 @@ def show(scenario: str, json: bool) -> None:
 
 @cli.command()
 @click.option("--headless", is_flag=True, help="Print the tour, with what became of each expectation, instead of drawing a screen.")
-@_screen_flags
+@flags.screen
 def tour(headless: bool) -> int:
     """A guided tour: eight scenarios, what to look at in each, what happens and why."""
     if headless:
@@ -273,35 +233,5 @@ def _print(text: str, data: bool) -> None:
 
 def main() -> NoReturn:
     """The console script."""
-    _open_streams()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets question marks, not a traceback
-    sys.exit(_exit_code())
-
-
-def _open_streams() -> None:
-    """Give standard streams that whoever started us has closed (`>&-`) to nobody: Python has None for them, and the next file opened
-    would get their numbers."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
-
-
-def _exit_code() -> int:
-    """Run the command; whatever a user can cause becomes one line on standard error and an exit code."""
-    try:
-        code = cli.main(prog_name="gradtui", standalone_mode=False)
-    except click.ClickException as error:
-        exits.complain(error.format_message().replace("\n\t", " "))
-        return error.exit_code
-    except click.Abort:
-        return exits.SIGNALLED + signal.SIGINT
-    except exits.Interrupted as interrupted:
-        return interrupted.code
-    except Exception as error:
-        known = exits.code_of(error)
-        if known is None:
-            raise
-        exits.complain(exits.explain(error))
-        return known
-    return code if isinstance(code, int) else 0
+    cli_process.open_streams()
+    sys.exit(cli_process.run(cli))

@@ -180,3 +180,11 @@ def test_no_worker_is_left_when_it_is_interrupted_or_killed(tmp_path: Path, dead
     assert process.stderr.read() == ""
     if number != signal.SIGKILL:
         assert not list(tmp_path.glob("gradtui-doctor-*"))
+
+
+def test_its_workers_live_without_standard_output(tmp_path: Path) -> None:
+    """Catches a worker whose first file takes the number of a stream that is not there."""
+    sound = tmp_path / "sound.toml"
+    sound.write_text('title = "Sound"\nshows = "Nothing"\nmodel = "mlp"\ndata = "spirals"\nsteps = 5\n[settings]\ndepth = 2\nwidth = 8\n')
+    command = f"{' '.join(COMMAND)} doctor {sound} --json >&-"
+    assert subprocess.run(["bash", "-c", command], env=environment(tmp_path), capture_output=True).returncode == 0
