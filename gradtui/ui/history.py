@@ -82,11 +82,12 @@ class HistoryPanel(Lines):
         """A title row and `height - 1` rows of curve, `width` cells wide."""
         finite, others = drawable(points), drawable(other)
         both = [*finite, *others]
-        axis = self._axes[title] = self._axes.get(title, _first_axis(both)).extended(point.value for point in both)
         head = self._heads.get(title) or title_row(title, points, width, other)
         if not both:
             why = wrapped("nothing above zero that a logarithmic axis could show", width - 2, height - 1) if points else []
             return [head, *(((f" {line}".ljust(width), "muted"),) for line in why)] + [((" " * width, ""),)] * (height - 1 - len(why))
+        # An axis begins with the first point: one that was drawn before it would reach for ever to where there is none.
+        axis = self._axes[title] = self._axes.get(title, _first_axis(both)).extended(point.value for point in both)
         return [head, *(curve_row(line, width) for line in draw(finite, axis, marks, width, height - 1, self._marker, others))]
 
 
@@ -120,7 +121,7 @@ def heading(points: Sequence[Point], room: int = 80) -> str:
 
 
 def _first_axis(points: Sequence[Point]) -> Axis:
-    low = math.floor(math.log10(points[0].value)) if points else 0
+    low = math.floor(math.log10(points[0].value))
     return Axis(low, low + 1)
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from difflib import unified_diff
 from pathlib import Path
 from unittest.mock import patch
 
@@ -179,4 +180,5 @@ def check_golden(name: str, text: str) -> None:
     path = GOLDEN / name
     if os.environ.get("GRADTUI_GOLDEN") == "write":
         path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+    golden = path.read_text(encoding="utf-8")
+    assert text == golden, "\n".join(unified_diff(golden.splitlines(), text.splitlines(), "golden", "now", n=0, lineterm=""))

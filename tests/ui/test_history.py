@@ -54,6 +54,19 @@ async def test_a_curve_that_has_no_place_on_its_axis_is_not_silently_missing(tmp
         assert "nothing above zero" in s.text()
 
 
+async def test_an_axis_begins_with_the_first_point_however_long_the_chart_was_empty(tmp_path: Path) -> None:
+    frame = rec.frame(0, [0.1] * 3, loss=2e-4, total_norm=3e-3)
+    charts = []
+    for place, before in (("early", [rec.hello(rec.layers(3))]), ("late", [rec.hello(rec.layers(3)), frame])):
+        async with showing(tmp_path / place, before) as s:
+            s.screen.show_all()
+            rec.append(s.run, [frame] if place == "early" else [])
+            await s.settle()
+            charts.append(s.text().splitlines()[-24:-1])
+    assert charts[0] == charts[1]
+    assert not any("1e1┤" in line for line in charts[0])
+
+
 async def test_where_the_charts_are_narrow_it_is_said_on_several_lines(tmp_path: Path) -> None:
     async with showing(tmp_path, [rec.hello(rec.layers(9)), rec.frame(0, [0.1] * 9, loss=-2.5, total_norm=0.0)], size=(80, 24)) as s:
         text = " ".join(line[:40] for line in s.text().splitlines())
