@@ -9,7 +9,8 @@ the bar, the figures. A bar that grows by a cell costs one slice (about 70 bytes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -18,16 +19,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
-from gradtui.diagnose.words import full_name, inert
-from gradtui.stream.events import Frame, Layer, Numbers
-from gradtui.ui import arrange, drawing, rows, theory
+from gradtui.diagnose.words import inert
+from gradtui.stream.events import Frame, Layer
 from gradtui.ui.arrange import Arrangement, Entry
 from gradtui.ui.columns import Body, Column
+from gradtui.ui.drawing import SLICES, Drawing
 from gradtui.ui.lines import Lines, Row
-from gradtui.ui.measures import MEASURES, Measure, at
-from gradtui.ui.scale import elide, padded
+from gradtui.ui.measures import Measure
 
-SLICES = 8
 LONGEST_NAME = 24
 SHORTEST_NAME = 18
 """So that the measure's name fits over them."""
@@ -62,32 +61,17 @@ class LayerBars(Vertical, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.measure: Measure = MEASURES[0]
-        self.theory: theory.Line = []
-        """What theory says of every layer's delta at initialisation; empty: nothing."""
+        self.drawing = Drawing()
         self.asked = Arrangement()
         self._age = 0
-        self._layers: Sequence[Layer] = ()
-        self._full_names: list[str] = []
-        self._rows: list[Entry] = []
         self._cursor = 0
         self._chosen: int | None = None
         """The layer that the cursor was moved to, whether it has a row now or not."""
-        self._frame: Frame | None = None
-        self._figures: Frame | None = None
-        self._ghost: Frame | None = None
-        self._values: Numbers = []
-        self._flags: dict[int, str] = {}
-        self._axes = {measure.key: measure.axis for measure in MEASURES}
-        self._drawn: dict[int, tuple[str, str]] = {}
-        self._bar_width = 0
-        self._name_width = LONGEST_NAME
         self._header = Lines(id="axis")
-        self._names = Column(self._name_row, self._pick)
-        self._slices = [Column(self._slice_row(i), self._pick) for i in range(SLICES)]
-        self._cuts = [0] * (SLICES + 1)
-        self._numbers = Column(self._number_row, self._pick)
-        self._body = Body(Horizontal(self._names, *self._slices, self._numbers, id="columns"), id="body")
+        self._names = Column(self._named, self._pick)
+        self._slices = [Column(partial(self.drawing.piece, i), self._pick) for i in range(SLICES)]
+        self._figures = Column(self.drawing.figures, self._pick)
+        self._body = Body(Horizontal(self._names, *self._slices, self._figures, id="columns"), id="body")
 
     def compose(self) -> ComposeResult:
         yield self._header
@@ -100,48 +84,29 @@ class LayerBars(Vertical, can_focus=True):
 
     def describe(self, layers: Sequence[Layer]) -> None:
         """A run begins (again): these are its layers."""
-        self._layers = layers
-        self._full_names = [full_name(layer) for layer in layers]
+        self.drawing.describe(layers)
         self.asked.opened = None
-        self._frame = self._ghost = self._figures = None
-        self._values = []
-        self.theory = []
         self._cursor, self._chosen = 0, None
         self._lay_out()
 
     def show(self, frame: Frame | None, ghost: Frame | None, flags: Mapping[str, str]) -> None:
-        """The newest frame, the one before the last toggle, and the severity of what is wrong by layers' full names."""
-        self._frame, self._ghost = frame, ghost
-        flagged = {i: flags[name] for i, name in enumerate(self._full_names) if name in flags} if flags else {}
-        if flagged != self._flags or not self._values:
+        """The newest frame, the one that the marks are of, and the severity of what is wrong by layers' full names."""
+        if self.drawing.show(frame, ghost, flags):
             self._age = SORTED_FOR
-        self._flags = flagged
-        self._measure()
-
-    def _measure(self) -> None:
-        """Take the newest frame's values of the measure that is shown."""
-        frame = self._frame
-        values = self.measure.values(frame) if frame else []
-        self._values = values or (self._values if frame else [])
-        axis = self._axes[self.measure.key].extended(self._values)
-        if axis != self._axes[self.measure.key]:
-            self._axes[self.measure.key] = axis
-        self._drawn.clear()
 
     def repaint(self, *, figures: bool) -> None:
         """Repaint what changed on screen; `figures`: the numbers too, not only the bars."""
         self._age += 1
         if self.asked.by_trouble and self._age >= SORTED_FOR:
             self._age = 0
-            if self._select() != self._rows:
+            if self._select(self.drawing.name_width) != self._rows:
                 self.rearrange()
         visible = self.visible_rows
         self._head()
         if figures:
-            self._figures = self._frame
-            self._numbers.check(visible)
-        self._names.check(visible)
-        for column in self._slices:
+            self.drawing.renew_figures()
+            self._figures.check(visible)
+        for column in (self._names, *self._slices):
             column.check(visible)
 
     @property
@@ -153,20 +118,23 @@ class LayerBars(Vertical, can_focus=True):
     @property
     def row_count(self) -> int:
         """Rows of all layers, headers of groups included, whatever the filter."""
-        return len(self._layers) + len({layer.group for layer in self._layers if layer.group})
+        layers = self.drawing.layers
+        return len(layers) + len({layer.group for layer in layers if layer.group})
 
     @property
     def current(self) -> int | None:
         """The index of the layer under the cursor."""
         return self._rows[self._cursor].layer if self._cursor < len(self._rows) else None
 
+    @property
+    def _rows(self) -> list[Entry]:
+        return self.drawing.entries
+
     # Layout
 
     def choose(self, measure: Measure) -> None:
         """Show another measure."""
-        self.measure = measure
-        self._values = []
-        self._measure()
+        self.drawing.choose(measure)
         self._lay_out()
 
     def refilter(self, text: str) -> None:
@@ -184,87 +152,29 @@ class LayerBars(Vertical, can_focus=True):
     def on_resize(self) -> None:
         self.rearrange()
 
-    def _select(self) -> list[Entry]:
-        return self.asked.entries(self._layers, self._name_width - 3, max(1, self._body.size.height), self._trouble)
-
-    def _trouble(self, index: int) -> arrange.Trouble:
-        return arrange.trouble(self._flags.get(index, ""), at(self._values, index))
+    def _select(self, name_width: int) -> list[Entry]:
+        return self.asked.entries(self.drawing.layers, name_width - 3, max(1, self._body.size.height), self.drawing.trouble)
 
     def _lay_out(self) -> None:
         if not self.is_attached:
             return
         width = self.size.width
-        longest = max((cell_len(inert(layer.name)) for layer in self._layers), default=0)
-        self._name_width = min(max(longest + 3, SHORTEST_NAME), LONGEST_NAME, max(8, width // 3))
-        self._rows, self._age = self._select(), 0
+        longest = max((cell_len(inert(layer.name)) for layer in self.drawing.layers), default=0)
+        name_width = min(max(longest + 3, SHORTEST_NAME), LONGEST_NAME, max(8, width // 3))
+        widths = self.drawing.lay_out(self._select(name_width), name_width, width)
+        self._age = 0
         self._cursor = min(self._cursor, max(0, len(self._rows) - 1))
-        figures = len(self.measure.heading) + 1
-        self._bar_width = max(SLICES, width - self._name_width - figures)
-        self._cuts = [self._bar_width * i // SLICES for i in range(SLICES + 1)]
-        widths = (self._name_width, *(b - a for a, b in zip(self._cuts, self._cuts[1:], strict=False)), figures)
-        for column, cells in zip((self._names, *self._slices, self._numbers), widths, strict=True):
+        for column, cells in zip((self._names, *self._slices, self._figures), widths, strict=True):
             column.styles.width = cells
             column.styles.height = max(1, len(self._rows))
             column.forget()
-        self._drawn.clear()
         self._head()
 
     def _head(self) -> None:
-        asked = self.asked
-        about = f"{'worst ' if asked.worst_first else ''}{self.measure.title}{f' /{asked.filter}' if asked.filter else ''}"
-        visible = self.visible_rows
-        top = self._rows[visible.start].layer if visible else None
-        if (
-            top is not None
-            and asked.opened is None
-            and (group := inert(self._layers[top].group))
-            and len(group) + len(about) + 1 < self._name_width
-        ):
-            about = f"{group} {about}"  # its own header has been scrolled away
-        part = f" {visible.start + 1}-{visible.stop}/{len(self._rows)}"
-        if len(visible) < len(self._rows) and not asked.few and len(about) + len(part) < self._name_width:
-            about += part
-        title = padded(elide(about, self._name_width - 1), self._name_width)
-        ruler = self._axes[self.measure.key].ruler(self._bar_width).ljust(self._bar_width)
-        self._header.put([((title, "title"), (ruler, "muted"), (self.measure.heading + " ", "muted"))])
+        self._header.put([self.drawing.head(self.visible_rows, self.asked)])
 
-    # Drawing
-
-    def _name_row(self, y: int) -> Row:
-        if y >= len(self._rows):
-            return (("no layer" if self._layers and not y else "", "muted"),)
-        row = self._rows[y]
-        if not row.members:
-            return rows.group_cell(row.label, self._name_width)
-        frozen = row.layer is not None and self._layers[row.layer].frozen
-        severity = arrange.worst_severity(self._flags, row.members)
-        return rows.name_cell(row.label, self._name_width, severity, frozen=frozen, cursor=y == self._cursor and self.has_focus)
-
-    def _number_row(self, y: int) -> Row:
-        members = self._rows[y].members if y < len(self._rows) else ()
-        if not members or self._figures is None:
-            return ()
-        return ((self.measure.figures(self._figures, min(members, key=self._trouble)), ""),)
-
-    def _slice_row(self, i: int) -> Callable[[int], Row]:
-        def row(y: int) -> Row:
-            text, codes = self._bar(y)
-            part = slice(self._cuts[i], self._cuts[i + 1])
-            return rows.spans(text[part], codes[part])
-
-        return row
-
-    def _bar(self, y: int) -> tuple[str, str]:
-        if y not in self._drawn:
-            self._drawn[y] = self._draw_bar(y)
-        return self._drawn[y]
-
-    def _draw_bar(self, y: int) -> tuple[str, str]:
-        row = self._rows[y] if y < len(self._rows) else None
-        if row is None or not row.members or not self._values:
-            return " " * self._bar_width, "m" * self._bar_width
-        look = drawing.Look(self.measure, self._axes[self.measure.key], self._values, self._flags, self._frame, self._ghost, self.theory)
-        return drawing.bar_of(row, self._layers, look, self._bar_width)
+    def _named(self, y: int) -> Row:
+        return self.drawing.name(y, cursor=y == self._cursor and self.has_focus)
 
     # The cursor
 
@@ -289,7 +199,7 @@ class LayerBars(Vertical, can_focus=True):
             self._lay_out()
 
     def action_fold(self) -> None:
-        self.asked.fold(self._layers, max(1, self._body.size.height))
+        self.asked.fold(self.drawing.layers, max(1, self._body.size.height))
         self._from_the_top()
         if self.asked.opened is not None and not any(row.path for row in self._rows):
             self.asked.opened = None

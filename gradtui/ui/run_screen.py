@@ -180,7 +180,7 @@ class RunScreen(Commanding):
         texts = self.looks % TEXTS == 0 or settled
         if state.first is not self._first:
             self._first = state.first
-            self._bars.theory = theory.profile(state.hello, state.first) if state.hello and state.first else []
+            self._bars.drawing.theory = theory.profile(state.hello, state.first) if state.hello and state.first else []
         if self._remark != self._due_remark():
             self._fit()
         if fresh or settled:
@@ -198,7 +198,7 @@ class RunScreen(Commanding):
         """Status, summary, warnings, toggles and an open layer's numbers, as they are now."""
         state = self.feed.state
         self._status.put(self._status_rows(self._status.size.width))
-        self._summary.put([status.summary_row(state, self._bars.theory, self._summary.size.width)])
+        self._summary.put([status.summary_row(state, self._bars.drawing.theory, self._summary.size.width)])
         room = self._warnings.size
         self._warnings.put(warnings.rows(state, self.life, room.width, room.height, changeable=self.changeable))
         self._toggles.show(state.settings, self.controls.pending, self.controls.refused)
@@ -258,7 +258,7 @@ class RunScreen(Commanding):
     # Keys
 
     def action_measure(self, by: int) -> None:
-        at = measures.MEASURES.index(self._bars.measure)
+        at = measures.MEASURES.index(self._bars.drawing.measure)
         self._bars.choose(measures.MEASURES[(at + by) % len(measures.MEASURES)])
         self.call_after_refresh(self.show_all)
 
@@ -307,4 +307,4 @@ class RunScreen(Commanding):
         hello = self.feed.state.hello
         if hello is None or index >= len(hello.layers):
             return []
-        return detail.rows(hello.layers[index], self.feed.state.frame, index, theory.point(self._bars.theory, index), width)
+        return detail.rows(hello.layers[index], self.feed.state.frame, index, theory.point(self._bars.drawing.theory, index), width)

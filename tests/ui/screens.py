@@ -19,7 +19,7 @@ from gradtui.stream.commands import Command
 from gradtui.stream.events import Event
 from gradtui.stream.run_directory import RunDirectory
 from gradtui.ui.app import Choice, GradApp, Outcome, Watched
-from gradtui.ui.bars import LayerBars
+from gradtui.ui.drawing import Drawing
 from gradtui.ui.feed import Feed
 from gradtui.ui.run_screen import RunScreen
 from gradtui.ui.shot import screen_text
@@ -165,13 +165,13 @@ async def opened(app: GradApp, run: RunDirectory, size: tuple[int, int]) -> Asyn
 def drawing() -> Iterator[set[int]]:
     """The rows of the bars that are drawn meanwhile."""
     drawn: set[int] = set()
-    original = LayerBars._draw_bar
+    original = Drawing._draw
 
-    def draw(bars: LayerBars, y: int) -> tuple[str, str]:
+    def draw(drawing: Drawing, y: int) -> tuple[str, str]:
         drawn.add(y)
-        return original(bars, y)
+        return original(drawing, y)
 
-    with patch.object(LayerBars, "_draw_bar", draw):
+    with patch.object(Drawing, "_draw", draw):
         yield drawn
 
 

@@ -55,12 +55,13 @@ async def test_a_curve_that_has_no_place_on_its_axis_is_not_silently_missing(tmp
 
 
 async def test_an_axis_begins_with_the_first_point_however_long_the_chart_was_empty(tmp_path: Path) -> None:
-    frame = rec.frame(0, [0.1] * 3, loss=2e-4, total_norm=3e-3)
+    hello, frame = rec.hello(rec.layers(3)), rec.frame(0, [0.1] * 3, loss=2e-4, total_norm=3e-3)
     charts = []
-    for place, before in (("early", [rec.hello(rec.layers(3))]), ("late", [rec.hello(rec.layers(3)), frame])):
-        async with showing(tmp_path / place, before) as s:
+    for place, measured in (("late", False), ("early", True)):
+        events: list[Event] = [hello, frame] if measured else [hello]
+        async with showing(tmp_path / place, events) as s:
             s.screen.show_all()
-            rec.append(s.run, [frame] if place == "early" else [])
+            rec.append(s.run, [] if measured else [frame])
             await s.settle()
             charts.append(s.text().splitlines()[-24:-1])
     assert charts[0] == charts[1]
