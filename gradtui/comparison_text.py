@@ -5,6 +5,7 @@ from __future__ import annotations
 from gradtui import plots, report_text
 from gradtui.diagnose.comparison import Comparison
 from gradtui.diagnose.report import Report
+from gradtui.diagnose.unjudged import NO_BEGINNING
 from gradtui.diagnose.words import inert, setting, spoken
 
 NAMES = ("A", "B")
@@ -22,6 +23,9 @@ def text(comparison: Comparison) -> str:
 
 
 def _settings(comparison: Comparison) -> str:
+    unknown = [name for name, report in zip(NAMES, comparison.runs, strict=True) if report_text.beheaded(report)]
+    if unknown:
+        return f"what was set is not known of {' and '.join(unknown)}" + _changed(comparison)
     if not comparison.settings:
         return "set alike from the start" + _changed(comparison)
     lines = []
@@ -61,7 +65,7 @@ def _other_partings(comparison: Comparison) -> list[str]:
 
 def _warnings(name: str, report: Report) -> str:
     if not report.spells:
-        return f"{name}  no warnings"
+        return f"{name}  {NO_BEGINNING if report_text.beheaded(report) else 'no warnings'}"
     return report_text.block(f"{name}  warnings", [report_text.spell_line(spell, report) for spell in report.spells])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gradtui import plots
 from gradtui.diagnose.at_init import spelled
 from gradtui.diagnose.report import Report, Snapshot, Spell, Trial
-from gradtui.diagnose.unjudged import needs, too_few
+from gradtui.diagnose.unjudged import NO_BEGINNING, needs, too_few
 from gradtui.diagnose.words import counted, inert, label, setting, span_of, together
 
 WIDTH = 80
@@ -60,13 +60,18 @@ def measured(report: Report) -> bool:
     return report.last_step is not None and report.last_step >= 0
 
 
+def beheaded(report: Report) -> bool:
+    """Whether it is of a recording without its beginning, which says what was trained and how it was set."""
+    return any(rule.why == "no-beginning" for rule in report.unjudged)
+
+
 def unwarned(report: Report) -> str:
     """What there is to say where no warning was opened."""
     if not measured(report):
         return "nothing was measured, so nothing can be said of the gradients"
+    if beheaded(report):
+        return NO_BEGINNING
     silent = [rule.why for rule in report.unjudged if rule.code in HEALTHY]
-    if "no-beginning" in silent:
-        return "no warning could be opened: which layers the numbers are of is not known"
     if "too-few" in silent:
         return f"no warning was opened, but {too_few(report.frames, report.steps)} to call the gradients healthy"
     if len(silent) == len(HEALTHY):
@@ -76,7 +81,7 @@ def unwarned(report: Report) -> str:
 
 def unjudged(report: Report) -> list[str]:
     """Which rules were silent because they could not have spoken, and why; nothing where nothing was measured at all."""
-    if not measured(report) or any(rule.why == "no-beginning" for rule in report.unjudged):
+    if not measured(report) or beheaded(report):
         return []
     few = [needs(rule) for rule in report.unjudged if rule.why == "too-few"]
     blind = [rule.code for rule in report.unjudged if rule.why == "not-measured"]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from gradtui.diagnose import profile
 from gradtui.diagnose.at_init import compare, spelled
 from gradtui.diagnose.state import RunState
+from gradtui.diagnose.unjudged import NO_BEGINNING
 from gradtui.diagnose.warnings import Warning
 from gradtui.diagnose.words import full_name, inert, setting, short
 from gradtui.plots import charts, number
@@ -50,7 +51,8 @@ def whole(state: RunState, first: Frame | None, edges: Sequence[Warning]) -> str
     if hello and first and last:
         frames = [first] if first is last else [first, last]
         blocks += charts([full_name(layer) for layer in hello.layers], [(_title(hello, frame), frame.delta_rms) for frame in frames])
-    blocks.append("\n".join(["warnings", *(f"  {edge(warning)}" for warning in edges)]) if edges else "no warnings")
+    unwarned = NO_BEGINNING if last and not hello else "no warnings"
+    blocks.append("\n".join(["warnings", *(f"  {edge(warning)}" for warning in edges)]) if edges else unwarned)
     return "\n\n".join(blocks)
 
 

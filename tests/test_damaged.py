@@ -67,3 +67,20 @@ def test_the_doctor_tells_of_lines_that_it_could_not_read(tmp_path: Path, run: P
     result = gradtui(tmp_path, "doctor", "RUN")
     assert "nothing to cure" in result.stdout
     assert "gradtui: RUN/events.jsonl: 1 line is no event and was passed over (line 2: JSON is malformed" in result.stderr
+
+
+BLIND = "no warning could be opened: which layers the numbers are of is not known"
+
+
+def test_of_a_recording_without_its_beginning_nothing_is_called_well_or_alike(tmp_path: Path, run: Path) -> None:
+    """Catches `no warnings`, which none could be, and `set alike`, which nobody knows."""
+    run.write_bytes(b"".join(encode(event) for event in CURED[1:]))
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    (whole / "events.jsonl").write_bytes(b"".join(map(encode, CURED)))
+    assert gradtui(tmp_path, "replay", "--headless", "RUN").stdout.endswith(f"\n{BLIND}\n")
+    assert BLIND in gradtui(tmp_path, "report", "RUN").stdout
+    compared = gradtui(tmp_path, "compare", whole, "RUN").stdout
+    assert "\n\nwhat was set is not known of B" in compared
+    assert f"\nB  {BLIND}\n" in compared
+    assert "what was set is not known of A and B" in gradtui(tmp_path, "compare", "RUN", "RUN").stdout

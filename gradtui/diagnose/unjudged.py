@@ -10,6 +10,8 @@ from gradtui.diagnose.rules import RULES
 from gradtui.diagnose.state import RunState
 from gradtui.diagnose.words import counted
 
+NO_BEGINNING = "no warning could be opened: which layers the numbers are of is not known"
+
 
 class Unjudged(Struct, kw_only=True):
     """A rule that could not have spoken in the last attempt: that it is silent says nothing."""
