@@ -1,4 +1,4 @@
-"""README's examples of a scenario of one's own run as they are written there."""
+"""README's examples of a scenario of one's own run as they are written there, and its table has every command."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gradtui.cli import cli
 from gradtui.lab.scenario import NEEDED
 from tests.command import gradtui
 from tests.stream.test_events import strict
@@ -38,3 +39,8 @@ def test_the_four_keys_are_all_that_is_needed(tmp_path: Path, text: str) -> None
     result = gradtui(tmp_path, "run", path, "--headless")
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert "it has no title" in result.stderr
+
+
+def test_the_table_of_commands_has_every_one() -> None:
+    table = README.partition("## Commands\n")[2].partition("\nThe flags of")[0]
+    assert [name for name in cli.commands if f"`gradtui {name}" not in table] == []
