@@ -16,8 +16,15 @@ from gradtui import __version__, cli_process, exits
 from gradtui import cli_flags as flags
 from gradtui import cli_types as types
 
+SCENARIO = "SCENARIO|FILE.toml"
 
-@click.group(cls=cli_process.Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(
+    cls=cli_process.Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=exits.HELP,
+)
 @click.version_option(__version__, "-V", "--version", prog_name="gradtui")
 @flags.screen
 @click.pass_context
@@ -37,25 +44,41 @@ def cli(context: click.Context) -> int:
 
 
 @cli.command()
-@click.argument("scenario", shell_complete=types.scenarios)
-@click.option("--steps", type=types.COUNT, metavar="N", help="Stop after N steps. On the screen: go on until you leave.")
-@click.option("--seed", type=click.IntRange(0, 2**53 - 1), metavar="S", help="Seed of the weights and the batches.")
+@click.argument("scenario", metavar=SCENARIO, shell_complete=types.scenarios)
+@click.option("--steps", type=types.count, metavar="N", help="Stop after N steps. Without it: on the screen go on until you leave.")
+@click.option("--seed", type=types.seed, metavar="S", help="Seed of the weights and the batches.")
 @flags.device
-@click.option("--set", multiple=True, shell_complete=types.settings, metavar="KEY=VALUE", help="A toggle's value from the start.")
-@click.option("--at", multiple=True, metavar="STEP:KEY=VALUE", help="A toggle's value from a step on.")
-@click.option("--script", type=types.path, metavar="FILE", help="Toggles and expectations, one a line.")
-@click.option("--rate", type=types.hertz, metavar="HZ", help="Frames by the clock, as on the screen (10 a second).")
-@click.option("--every", type=types.COUNT, metavar="STEPS", help="Frames by the step, as without a screen: reproducible.")
+@click.option(
+    "--set",
+    multiple=True,
+    shell_complete=types.settings,
+    metavar="KEY=VALUE",
+    help="A toggle's value from the start: batch_norm=on. May be repeated; gradtui show SCENARIO lists the toggles.",
+)
+@click.option("--at", multiple=True, metavar="STEP:KEY=VALUE", help="The same from a step on: 200:batch_norm=on.")
+@click.option(
+    "--script",
+    type=types.path,
+    shell_complete=types.files,
+    metavar="FILE",
+    help="Its lines are `at STEP set KEY=VALUE` and, with --headless, `expect [no] WARNING before|after STEP`.",
+)
+@click.option("--rate", type=types.hertz, metavar="HZ", help="Frames by the clock, as on the screen: at most 10 a second.")
+@click.option("--every", type=types.count, metavar="STEPS", help="Frames by the step, as without a screen: reproducible.")
 @click.option("--pace", type=types.pace, metavar="STEPS", help="Steps a second; 0: as fast as it goes, as without a screen.")
-@click.option("--run-dir", type=types.path, metavar="DIR", help="A new directory for the recording.")
+@click.option("--run-dir", type=types.path, shell_complete=types.directories, metavar="DIR", help="A new directory for the recording.")
 @click.option("--detach", is_flag=True, help="Start it, print where it is recorded, and leave it running.")
 @flags.headless
 @click.option(
-    "--fail-on", multiple=True, shell_complete=types.warnings, metavar="WARNING|any", help="With --headless: exit 1 if it opened."
+    "--fail-on",
+    multiple=True,
+    shell_complete=types.warnings,
+    metavar="WARNING|any",
+    help="With --headless: exit 1 if it opened. May be repeated; gradtui explain lists the warnings.",
 )
 @flags.screen
 def run(**given: Any) -> int:
-    """Train SCENARIO (a preset's name or a TOML file) and watch it."""
+    """Train a scenario and watch it. It is a preset's name or a TOML file of your own."""
     from gradtui import cli_run
 
     return cli_run.run(cli_run.Flags(**given))
@@ -77,23 +100,23 @@ def attach(run: str | None, headless: bool, json: bool) -> int:
 @flags.headless
 @flags.screen
 def replay(run: str, headless: bool, json: bool) -> int:
-    """RUN again from its recording, with a clock: pause, seek, step, speed. Nothing in it can be changed."""
+    """RUN again from its recording, by a clock. It can be paused, sought, stepped and sped up; nothing in it can be changed."""
     from gradtui import cli_replay
 
     return cli_replay.run(run, headless, json)
 
 
 @cli.command()
-@click.argument("patient", metavar="SCENARIO|FILE.toml|RUN", shell_complete=types.scenarios)
+@click.argument("patient", metavar=f"{SCENARIO}|RUN", shell_complete=types.patients)
 @click.option("--json", is_flag=True, help="The diagnosis, each trial and the rankings as lines of JSON.")
-@click.option("--seeds", type=click.IntRange(1, 10), default=3, show_default=True, metavar="N", help="Seeds that each fix is tried on.")
-@click.option("--steps", type=types.COUNT, default=200, show_default=True, metavar="N", help="Steps of each trial.")
+@click.option("--seeds", type=types.seeds, default="3", show_default=True, metavar="N", help="Seeds that each fix is tried on, up to 10.")
+@click.option("--steps", type=types.count, default="200", show_default=True, metavar="N", help="Steps of each trial.")
 @click.option(
     "--from", "start", type=types.first_step, metavar="STEP|start", help="Try fixes from this step on, not from where the warning opened."
 )
 @flags.device
 def doctor(patient: str, json: bool, seeds: int, steps: int, start: int | None, device: str) -> int:
-    """Try every fix of a sick training, and rank them by what they did. Of a run that was restarted the last attempt is taken."""
+    """Try every fix of a sick training, and rank them. Of a run that was restarted the last attempt is taken."""
     from gradtui import cli_doctor
 
     return cli_doctor.run(patient, json=json, seeds=seeds, steps=steps, start=start, device=device)
@@ -103,7 +126,7 @@ def doctor(patient: str, json: bool, seeds: int, steps: int, start: int | None, 
 @click.argument("code", metavar="[WARNING]", shell_complete=types.codes, required=False)
 @click.option("--json", is_flag=True, help="One warning a line, as JSON.")
 def explain(code: str | None, json: bool) -> None:
-    """What WARNING means, why it happens, when it opens, how often it is wrong, and what helps. Without one: the list."""
+    """What WARNING means, and what helps; or the list. Why it happens, when it opens and how often it is wrong, too."""
     from gradtui import cli_explain
 
     _print(cli_explain.run(code, json), json)
@@ -111,10 +134,16 @@ def explain(code: str | None, json: bool) -> None:
 
 @cli.command()
 @click.argument("run", shell_complete=types.runs, required=False)
-@click.option("--html", metavar="FILE|-", help="Write it as one HTML file with its charts; -: to standard output.")
+@click.option(
+    "--html",
+    type=types.destination,
+    shell_complete=types.files,
+    metavar="FILE|-",
+    help="Write it as one HTML file with its charts; -: to standard output.",
+)
 @click.option("--json", is_flag=True, help="The report as a line of JSON.")
 def report(run: str | None, html: str | None, json: bool) -> None:
-    """RUN's post-mortem: what went wrong first, where, what was tried, and what followed. The newest if none is named."""
+    """RUN's post-mortem. What went wrong first, where, what was tried, and what followed. The newest if none is named."""
     from gradtui import cli_report
 
     _print(cli_report.report(run, html, json), json or html is not None)
@@ -128,7 +157,7 @@ def report(run: str | None, html: str | None, json: bool) -> None:
 @click.option("--json", is_flag=True, help="Both reports and what is between them, as a line of JSON.")
 @flags.screen
 def compare(first: str, second: str, by: float, headless: bool, json: bool) -> int:
-    """Two runs against each other: where they part, settings, warnings, losses, profiles.
+    """Two runs against each other. Where they part, settings, warnings, losses, profiles.
 
     On a terminal: the screen over the first one, with the second one's profile at the same step behind its bars.
     """
@@ -140,10 +169,16 @@ def compare(first: str, second: str, by: float, headless: bool, json: bool) -> i
 @cli.command()
 @click.argument("run", shell_complete=types.runs, required=False)
 @click.option("--to", required=True, type=click.Choice(["csv", "parquet", "tensorboard", "svg"]))
-@click.option("--output", metavar="DIR|-", help="Where to write, instead of RUN-FORMAT here; -: one table of CSV to standard output.")
+@click.option(
+    "--output",
+    type=types.destination,
+    shell_complete=types.directories,
+    metavar="DIR|-",
+    help="Where to write, instead of RUN-FORMAT here; -: one table of CSV to standard output.",
+)
 @click.option("--table", type=click.Choice(["layers", "frames", "changes"]), help="With --output -: which table (layers).")
 def export(run: str | None, to: str, output: str | None, table: str | None) -> None:
-    """RUN's recording for other tools, up to now if it is still training. The newest if none is named.
+    """RUN's recording for other tools. Up to now if it is still training; the newest if none is named.
 
     \b
     csv, parquet  three tidy tables, which join by attempt and step:
@@ -174,7 +209,7 @@ def list_scenarios(json: bool) -> None:
 
 
 @cli.command()
-@click.argument("scenario", shell_complete=types.scenarios)
+@click.argument("scenario", metavar=SCENARIO, shell_complete=types.scenarios)
 @click.option("--json", is_flag=True, help="The scenario whole, as JSON.")
 def show(scenario: str, json: bool) -> None:
     """A scenario: what it shows, why, what to try, and its toggles."""
@@ -187,7 +222,7 @@ def show(scenario: str, json: bool) -> None:
 @click.option("--headless", is_flag=True, help="Print the tour, with what became of each expectation, instead of drawing a screen.")
 @flags.screen
 def tour(headless: bool) -> int:
-    """A guided tour: eight scenarios, what to look at in each, what happens and why."""
+    """A guided tour of eight scenarios. What to look at in each, what happens and why."""
     if headless:
         from gradtui import tour as tours
 
@@ -202,8 +237,12 @@ def tour(headless: bool) -> int:
 def runs(json: bool) -> None:
     """The recorded runs, the newest first."""
     from gradtui import listing
+    from gradtui.stream import run_directory
 
-    _print(listing.runs_json() if json else listing.runs_text(), json)
+    text = listing.runs_json() if json else listing.runs_text()
+    if not text:
+        click.echo(run_directory.none_yet(), err=True)
+    _print(text, json)
 
 
 @cli.command()

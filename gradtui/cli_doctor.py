@@ -15,7 +15,7 @@ import click
 from msgspec.structs import asdict
 
 from gradtui import exits
-from gradtui.diagnose.words import inert, setting, short
+from gradtui.diagnose.words import counted, inert, setting, short
 from gradtui.lab import doctor
 from gradtui.lab.doctor import Diagnosis, Plan, Trial
 from gradtui.lab.fixes import Fix
@@ -99,9 +99,8 @@ class _Text:
 
     def diagnosis(self, diagnosis: Diagnosis) -> None:
         self._trials, self._outcome = diagnosis.trials, diagnosis.outcome
-        _narrate(
-            f"{len(diagnosis.fixes)} fixes, {len(diagnosis.seeds)} seeds, {' and '.join(diagnosis.questions)}: {diagnosis.trials} trials"
-        )
+        seeds, questions = counted(len(diagnosis.seeds), "seed"), " and ".join(diagnosis.questions)
+        _narrate(f"{len(diagnosis.fixes)} fixes, {seeds}, {questions}: {diagnosis.trials} trials")
 
     def trial(self, trial: Trial) -> None:
         self._done += 1

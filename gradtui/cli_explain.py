@@ -13,11 +13,9 @@ from gradtui.diagnose.rules import RULES
 from gradtui.diagnose.words import inert
 
 
-def run(code: str | None, json: bool) -> str:
-    """What `gradtui explain` prints. Raises click.UsageError for a code that there is not."""
-    if code is not None and code not in page.CODES:
-        near = difflib.get_close_matches(code, page.CODES, 1, 0.4)
-        raise click.UsageError(f"{inert(code)}: no such warning; {f'did you mean {near[0]}? ' if near else ''}gradtui explain lists them")
+def run(name: str | None, json: bool) -> str:
+    """What `gradtui explain` prints. Raises click.UsageError for a warning that there is not."""
+    code = None if name is None else _code(name)
     codes = page.CODES if code is None else (code,)
     if json:
         return "".join(_json(each) for each in codes)
@@ -26,6 +24,15 @@ def run(code: str | None, json: bool) -> str:
     widest = max(map(len, codes))
     room = page.WIDTH - widest - 2
     return "".join(f"{each:<{widest}}  {textwrap.shorten(page.load(each).means, room, placeholder=' …')}\n" for each in codes)
+
+
+def _code(name: str) -> str:
+    """The code of the warning that is called so, as lines of JSON have it or as text shows it: `UPDATE TOO SMALL`."""
+    code = name.lower().replace(" ", "-")
+    if code in page.CODES:
+        return code
+    near = difflib.get_close_matches(code, page.CODES, 1, 0.4)
+    raise click.UsageError(f"{inert(name)}: no such warning; {f'did you mean {near[0]}? ' if near else ''}gradtui explain lists them")
 
 
 def _json(code: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from gradtui import exits
 from gradtui.export import place
 from gradtui.export.tables import CHANGES, LAYERS, Row, Rows, Table, frames_table, metrics_in
 from gradtui.stream.recording import Recording
-from gradtui.stream.run_directory import RunDirectory, RunError, expanded, find
+from gradtui.stream.run_directory import RunDirectory, RunError, find
 
 
 class Sink(Protocol):
@@ -34,7 +33,7 @@ def run(name: str | None, to: str, output: str | None, table: str | None) -> Non
         if output == "-":
             _print(recording, table or LAYERS.name)
         else:
-            _write(recording, found, to, expanded(output or f"{found.path.resolve().name}-{to}"))
+            _write(recording, found, to, Path(output or f"{found.path.resolve().name}-{to}"))
         told = recording.lines.told(found.events)
     if told:
         exits.complain(told)
@@ -42,12 +41,8 @@ def run(name: str | None, to: str, output: str | None, table: str | None) -> Non
 
 def _write(recording: Recording, run: RunDirectory, to: str, where: Path) -> None:
     place.check(where)
-    try:
+    with exits.naming(where):
         written = WRITERS[to](recording, where)
-    except OSError as error:
-        if error.filename is None:  # of a write that fails, the system names no file
-            raise OSError(error.errno, error.strerror or str(error), os.fspath(where)) from error
-        raise
     if not written:
         raise RunError(f"{run.events}: holds no frame that {to} can show")
     place.clear(where, to, written)

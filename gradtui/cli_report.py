@@ -32,7 +32,8 @@ def report(run: str | None, html: str | None, json: bool) -> str:
     page = report_html.page(found)
     if html == "-":
         return page
-    Path(html).write_text(page, encoding="utf-8")
+    with exits.naming(html):
+        Path(html).write_text(page, encoding="utf-8")
     click.echo(f"written to {html}", err=True)
     return ""
 

@@ -141,8 +141,9 @@ def printer(json: bool) -> Printer:
 def _judge(watch: Watch, fail_on: Sequence[str], steps: Script) -> int:
     """Exit code 1, and why on standard error, if a warning was open that must not be, an expectation failed or a scheduled change was
     refused: what was asked for was not what was trained."""
-    found = [edge for edge in watch.edges if edge.state == "opened" and (edge.code in fail_on or "any" in fail_on)]
-    few = [rule for rule in unjudged(watch.state) if rule.why == "too-few" and rule.code in fail_on and rule.code not in watch.seen]
+    asked = script.CODES if "any" in fail_on else fail_on
+    found = [edge for edge in watch.edges if edge.state == "opened" and edge.code in asked]
+    few = [rule for rule in unjudged(watch.state) if rule.why == "too-few" and rule.code in asked and rule.code not in watch.seen]
     if few:
         seen = too_few(watch.state.frames, watch.state.steps)
         exits.complain(f"{seen} to judge {', '.join(map(needs, few))}: that it was not open says nothing")

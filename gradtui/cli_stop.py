@@ -24,7 +24,8 @@ def run(name: str) -> int:
         raise click.UsageError(f"{known.run}: a training of somebody's own, which no viewer stops; end it where it was started")
     if _over(known):
         raise click.UsageError(f"{known.run}: there is nothing to stop, its state is {known.state}")
-    commands.send(found.commands, do="stop")
+    with exits.naming(found.commands):
+        commands.send(found.commands, do="stop")
     for _ in range(round(PATIENCE / NAP)):
         known = recorded(found)
         if _over(known):

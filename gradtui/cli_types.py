@@ -5,17 +5,39 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 FASTEST_RATE = 10.0
 """Frames a second: what the screen's budgets are made for."""
 FASTEST_PACE = 1e6
 LAST_STEP = 10**9
-COUNT = click.IntRange(1, LAST_STEP)
-"""Of steps."""
+LARGEST_SEED = 2**53 - 1
+"""JSON's readers know no larger whole number."""
 
-Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+Complete = Callable[[click.Context, click.Parameter, str], "list[CompletionItem[str]]"]
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Whole numbers in a range."""
+
+    def number(text: str) -> int:
+        digits = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+        if not digits or not least <= int(text) <= most:
+            raise click.BadParameter(f"{text} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return number
+
+
+count = whole(1, LAST_STEP)
+"""Of steps."""
+seed = whole(0, LARGEST_SEED)
+seeds = whole(1, 10)
 
 
 def hertz(text: str) -> float:
@@ -32,7 +54,14 @@ def path(text: str) -> Path:
     """A file or a directory; of `--run-dir=~/runs` the shell does not make it what it makes of `--run-dir ~/runs`."""
     from gradtui.stream.run_directory import expanded
 
+    if not text:  # of a variable that is not set, say: the directory one stands in was hardly meant
+        raise click.BadParameter("it is empty; name a path")
     return expanded(text)
+
+
+def destination(text: str) -> str:
+    """Where to write: a path, or `-` for standard output."""
+    return text if text == "-" else str(path(text))
 
 
 def first_step(text: str) -> int:
@@ -87,15 +116,31 @@ def _settings() -> Iterable[str]:
     return (f"{toggle.key}={choice}" for toggle in TOGGLES for choice in toggle.choices or ("",))
 
 
-def _completing(words: Callable[[], Iterable[str]]) -> Complete:
-    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-        return [word for word in words() if word.startswith(incomplete)]
+def _patients() -> Iterable[str]:
+    return (*_scenarios(), *_runs())
+
+
+def _nothing() -> Iterable[str]:
+    return ()
+
+
+def _completing(words: Callable[[], Iterable[str]], otherwise: str = "") -> Complete:
+    """The words that begin as what is typed does; where none does `otherwise`: a `file` or a `dir`, which the shell completes itself."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(word) for word in words() if word.startswith(incomplete)]
+        return found or ([CompletionItem(incomplete, type=otherwise)] if otherwise else [])
 
     return complete
 
 
 codes = _completing(_codes)
 warnings = _completing(_warnings)
-scenarios = _completing(_scenarios)
-runs = _completing(_runs)
+scenarios = _completing(_scenarios, "file")
+runs = _completing(_runs, "dir")
+patients = _completing(_patients, "file")
 settings = _completing(_settings)
+files = _completing(_nothing, "file")
+directories = _completing(_nothing, "dir")

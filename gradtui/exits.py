@@ -22,6 +22,17 @@ SIGNALLED = 128
 BROKEN_PIPE = SIGNALLED + signal.SIGPIPE
 """Whoever read standard output has left: a quiet end."""
 
+HELP = """\b
+Exit codes:
+  0        finished
+  1        a warning of --fail-on was open, an expectation failed,
+           or a scheduled change was refused
+  2        usage, or a bad file
+  3        the trainer crashed, or did not come to its end
+  4        no such scenario or run
+  128 + n  ended by signal n
+"""
+
 
 class Interrupted(BaseException):
     """A signal that asks this process to leave."""
@@ -60,6 +71,17 @@ def explain(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'standard output'}: {error.strerror}"
     return str(error)
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let the system's errors name the file that is written in here: of a write that fails, it names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+        raise
 
 
 def silence_stdout() -> None:

@@ -200,7 +200,7 @@ def train(spec: Spec, run: RunDirectory, printer: Printer) -> tuple[Watch, int]:
             returncode = trainer.stop()
     if code == 0 and (returncode or _crashed(watch.state)):
         code = USAGE if returncode == USAGE else CRASHED
-        complain(f"{_cause(watch.state, returncode)}; its output is in {run.trainer_log}")
+        complain(_cause(watch.state, returncode, run))
     elif code == 0 and (cut := _cut_short(watch.state)):
         code = CRASHED
         complain(f"{run.name}: {cut}")
@@ -225,8 +225,7 @@ def _print_to(run: RunDirectory, printer: Printer, over: Callable[[RunState], bo
         code = _follow(watch, over)
     if code == 0 and (_crashed(watch.state) if watch.state.end else _gone(watch.state)):
         code = CRASHED
-        where = f"; its output is in {run.trainer_log}" if run.trainer_log.exists() else ""
-        complain(f"{run.name}: {_cause(watch.state, None)}{where}")
+        complain(f"{run.name}: {_cause(watch.state, None, run)}")
     return _finish(watch, printer, code)
 
 
@@ -276,11 +275,20 @@ def _cut_short(state: RunState) -> str:
     return f"somebody else stopped it at step {state.end.step}" if state.end.reason == "stopped" else ""
 
 
-def _cause(state: RunState, returncode: int | None) -> str:
+def _cause(state: RunState, returncode: int | None, run: RunDirectory) -> str:
+    """Why a trainer has ended before its time, and where to read on."""
+    output = f"; its output is in {run.trainer_log}" if _printed(run) else ""
     if state.end and _crashed(state):
-        return f"the trainer {'could not begin' if state.hello is None else 'crashed'}: {state.end.error}"
+        return f"the trainer {'could not begin' if state.hello is None else 'crashed'}: {state.end.error}{output}"
     if returncode is None:
-        return "the trainer is gone and said no reason"
+        return f"the trainer is gone and said no reason{output}"
     if returncode < 0:
-        return f"the trainer was killed by signal {-returncode}"
-    return f"the trainer ended with exit code {returncode}"
+        return f"the trainer was killed by signal {-returncode}{output}"
+    return f"the trainer ended with exit code {returncode}{output or ' and without a word: is the disk full?'}"
+
+
+def _printed(run: RunDirectory) -> bool:
+    try:
+        return run.trainer_log.stat().st_size > 0
+    except OSError:
+        return False

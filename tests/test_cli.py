@@ -40,6 +40,8 @@ def test_version_and_help(state: Path) -> None:
     assert help.returncode == 0
     for command in ("run", "attach", "replay", "export", "list", "show", "runs", "completion"):
         assert f"\n  {command} " in help.stdout
+    assert "..." not in help.stdout.partition("Commands:")[2], "what a command does is cut off"
+    assert "\n    128 + n  ended by signal n" in help.stdout
 
 
 def test_without_a_terminal_it_says_how_it_is_used(state: Path) -> None:
@@ -68,16 +70,25 @@ def test_completion_is_printed_for_the_shell(state: Path, shell: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("gradtui run deep-s", {"deep-sigmoid"}),
-        ("gradtui run x --fail-on non", {"non-finite"}),
-        ("gradtui run x --set clip=n", {"clip=norm"}),
-        ("gradtui comp", {"compare", "completion"}),
+        ("gradtui run deep-s", {"plain,deep-sigmoid"}),
+        ("gradtui run mi", {"file,mi"}),
+        ("gradtui run x --script le", {"file,le"}),
+        ("gradtui run x --run-dir ~/ru", {"dir,~/ru"}),
+        ("gradtui run x --fail-on non", {"plain,non-finite"}),
+        ("gradtui run x --set clip=n", {"plain,clip=norm"}),
+        ("gradtui doctor min", {"plain,mine-20260102-030405"}),
+        ("gradtui attach min", {"plain,mine-20260102-030405"}),
+        ("gradtui attach /da", {"dir,/da"}),
+        ("gradtui comp", {"plain,compare", "plain,completion"}),
     ],
 )
-def test_completion_knows_scenarios_warnings_and_settings(state: Path, typed: str, offered: set[str]) -> None:
+def test_completion_knows_scenarios_runs_warnings_settings_and_files(state: Path, typed: str, offered: set[str]) -> None:
+    run = state / "gradtui" / "runs" / "mine-20260102-030405"
+    run.mkdir(parents=True)
+    (run / "events.jsonl").touch()
     words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1), "_GRADTUI_COMPLETE": "bash_complete"}
     result = gradtui(state, **words)
-    assert {line.partition(",")[2] for line in result.stdout.splitlines()} == offered
+    assert set(result.stdout.splitlines()) == offered
 
 
 EVIL = "\x1b[31m\x1b]0;owned\x07"
@@ -116,6 +127,10 @@ EVIL = "\x1b[31m\x1b]0;owned\x07"
         (["run", "deep-sigmoid", "--headless", "--rate", "5", "--every", "5"], 2, "exclude each other"),
         (["run", "deep-sigmoid", "--headless", "--pace", "inf"], 2, "inf is not a number from 0"),
         (["run", "deep-sigmoid", "--headless", "--seed", "-1"], 2, "'--seed': -1"),
+        (["run", "deep-sigmoid", "--headless", "--seed", "1e3"], 2, "'--seed': 1e3 is not a whole number from 0 to 9007199254740991"),
+        (["run", "deep-sigmoid", "--headless", "--run-dir", ""], 2, "'--run-dir': it is empty; name a path"),
+        (["report", "--html", ""], 2, "'--html': it is empty; name a path"),
+        (["export", "--to", "csv", "--output", ""], 2, "'--output': it is empty; name a path"),
         (["run", "deep-sigmoid", "--headless", "--device", "tpu"], 2, "'auto', 'cpu', 'cuda'"),
         (["run", "deep-sigmoid", "--headless", "--fail-on", "vanished"], 2, ", ".join(CODES)),
         (["run", "deep-sigmoid", "--headless", "--script", "/nonexistent"], 2, "/nonexistent: cannot be read"),
@@ -318,6 +333,18 @@ def test_a_file_whose_name_is_no_text_is_trained_and_listed(state: Path, tmp_pat
     assert "caf-udce9-" in gradtui(state, "runs").stdout
 
 
+@pytest.mark.parametrize(
+    ("prints", "said"), [("", " and without a word: is the disk full?"), ("print('hm', flush=True)", "; its output is in ")]
+)
+def test_a_trainer_that_just_ends_is_told_with_its_output_if_there_is_any(state: Path, tmp_path: Path, prints: str, said: str) -> None:
+    (tmp_path / "own_network.py").write_text(f"import os\ndef make():\n    {prints}\n    os._exit(5)\n")
+    mine = tmp_path / "mine.toml"
+    mine.write_text('title = "mine"\nshows = "x"\nmodel = "own_network:make"\ndata = "digits"\n')
+    result = gradtui(state, "run", mine, "--headless", "--device", "cpu", PYTHONPATH=str(tmp_path))
+    assert result.returncode == 3
+    assert result.stderr.splitlines()[1].startswith(f"gradtui: the trainer ended with exit code 5{said}")
+
+
 def test_a_scheduled_change_that_is_refused_is_no_success(state: Path, tmp_path: Path) -> None:
     (tmp_path / "own_network.py").write_text(OWN_NETWORK)
     mine = tmp_path / "mine.toml"
@@ -347,6 +374,11 @@ def test_a_warning_that_could_not_be_judged_is_named(state: Path) -> None:
     assert result.returncode == 0
     said = "gradtui: 3 frames over 20 steps are too few to judge vanishing (needs 6 frames): that it was not open says nothing"
     assert result.stderr.splitlines()[1:] == [said]
+    result = gradtui(state, "run", "healthy-mlp", "--headless", "--steps", "20", "--device", "cpu", "--fail-on", "any")
+    assert result.returncode == 0
+    (line,) = result.stderr.splitlines()[1:]
+    assert line.startswith("gradtui: 3 frames over 20 steps are too few to judge divergence (needs 6 frames), ")
+    assert ", vanishing (needs 6 frames), " in line
     result = gradtui(state, "run", "deep-sigmoid", "--headless", "--steps", "60", "--device", "cpu", "--fail-on", "vanishing")
     assert result.returncode == 1
     assert "too few" not in result.stderr
@@ -380,6 +412,7 @@ def test_cuda_where_there_is_none_is_a_clear_error(state: Path) -> None:
     result = gradtui(state, "run", "deep-sigmoid", "--headless", "--device", "cuda", CUDA_VISIBLE_DEVICES="")
     assert result.returncode == 2
     assert "the trainer could not begin: device is cuda" in result.stderr
+    assert "its output" not in result.stderr, "nothing is printed there"
     assert "Traceback" not in result.stderr + result.stdout
 
 

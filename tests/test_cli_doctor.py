@@ -136,7 +136,7 @@ def dies(): os._exit(7)
         (["doctor", "none.toml"], 4, "none.toml: no such file"),
         (["doctor", "."], 4, "is not a run directory"),
         (["doctor", "dead-relu", "--from", "later"], 2, "later is not a step's number, or start"),
-        (["doctor", "dead-relu", "--seeds", "0"], 2, "0 is not in the range"),
+        (["doctor", "dead-relu", "--seeds", "0"], 2, "'--seeds': 0 is not a whole number from 1 to 10"),
         (["doctor", "dead-relu", "--device", "gpu"], 2, "'gpu' is not one of 'auto', 'cpu', 'cuda'"),
         (["doctor", "dead-relu", "--device", "cuda"], 2, "gradtui: device is cuda, and torch finds no CUDA device here; it is auto or cpu"),
         (["doctor", "fails.toml"], 2, "mine:fails failed: RuntimeError: no \\x1b[31mway"),

@@ -26,6 +26,11 @@ def test_a_page_as_text_and_as_json(tmp_path: Path) -> None:
     assert found["latched"] is True
 
 
+def test_a_warning_may_be_called_as_text_shows_it(tmp_path: Path) -> None:
+    for name, code in (("UPDATE TOO SMALL", "update-too-small"), ("NON-FINITE", "non-finite")):
+        assert json.loads(gradtui(tmp_path, "explain", name, "--json").stdout)["code"] == code
+
+
 def test_a_code_that_there_is_not_is_a_clear_error(tmp_path: Path) -> None:
     wrong = gradtui(tmp_path, "explain", "vanish\x1b[31ming")
     assert wrong.returncode == 2

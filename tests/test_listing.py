@@ -16,6 +16,7 @@ from gradtui.listing import _row, recorded, runs_text
 from gradtui.stream import run_directory
 from gradtui.stream.events import End, encode
 from gradtui.stream.run_directory import RunDirectory
+from tests.command import gradtui
 from tests.diagnose.streams import frame, hello
 from tests.ui import recordings as rec
 
@@ -100,3 +101,10 @@ def test_what_is_no_file_is_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     run = run_directory.create("mine")
     os.mkfifo(run.events)
     assert runs_text() == ""
+
+
+def test_where_there_is_no_run_it_says_how_to_get_one(tmp_path: Path) -> None:
+    for flags in ([], ["--json"]):
+        found = gradtui(tmp_path, "runs", *flags)
+        assert (found.returncode, found.stdout) == (0, "")
+        assert found.stderr == f"no runs yet under {tmp_path / 'gradtui' / 'runs'}; start one with: gradtui run deep-sigmoid\n"

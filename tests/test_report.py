@@ -225,6 +225,9 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert gradtui(tmp_path, "compare", first.path, second.path, "--by", "2").returncode == 2
     unwritable = gradtui(tmp_path, "report", first.path, "--html", tmp_path / "no" / "where.html")
     assert (unwritable.returncode, len(unwritable.stderr.splitlines())) == (2, 1)
+    assert gradtui(tmp_path, "report", first.path, "--html", "/dev/full").stderr == "gradtui: /dev/full: No space left on device\n"
+    assert gradtui(tmp_path, "report", first.path, "--html=~/mine.html", HOME=str(tmp_path)).returncode == 0
+    assert (tmp_path / "mine.html").read_text(encoding="utf-8") == page.read_text(encoding="utf-8")
 
 
 def test_a_recording_without_a_frame_is_not_called_healthy() -> None:

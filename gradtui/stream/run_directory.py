@@ -122,10 +122,15 @@ def find(run: str | None = None) -> RunDirectory:
     return found
 
 
+def none_yet() -> str:
+    """What to do where nothing was ever recorded."""
+    return f"no runs yet under {runs_root()}; start one with: gradtui run deep-sigmoid"
+
+
 def _newest() -> RunDirectory:
     runs = all_runs()
     if not runs:
-        raise NoSuchRunError(f"no runs yet under {runs_root()}; start one with: gradtui run deep-sigmoid")
+        raise NoSuchRunError(none_yet())
     return runs[0]
 
 
