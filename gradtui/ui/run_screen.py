@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
-from textual.widgets import Footer
 
+from gradtui.diagnose.history import Point
 from gradtui.diagnose.words import full_name, inert
 from gradtui.stream.events import Frame
 from gradtui.ui import detail, fixes, measures, status, theory, toggles, verbs, warnings
@@ -24,13 +24,10 @@ from gradtui.ui.doctor import DoctorScreen, device_of
 from gradtui.ui.feed import Feed, News, Source
 from gradtui.ui.gpu import Gpu
 from gradtui.ui.help import TextScreen
-from gradtui.ui.history import HistoryPanel
 from gradtui.ui.life import Life
-from gradtui.ui.lines import Lines, Row
-from gradtui.ui.log_pane import LogPane
+from gradtui.ui.lines import Row
+from gradtui.ui.panels import Panels
 from gradtui.ui.prompt import Prompt
-from gradtui.ui.scale import wrapped
-from gradtui.ui.toggles import TogglesPanel
 from gradtui.ui.verbs import Commanding
 from gradtui.ui.watched import Restart, Watched
 
@@ -84,36 +81,19 @@ class RunScreen(Commanding):
         self._detail: tuple[TextScreen, int] | None = None
         self._first: Frame | None = None
         self._remark = ""
-        self._left = Vertical(id="left")
-        self._side = Vertical(id="side")
-        self._bars = LayerBars(id="bars")
-        self._history = HistoryPanel(ascii=ascii, id="history")
-        self._status = Lines(id="status")
-        self._summary = Lines(id="summary")
-        self._guide = Lines(id="guide")
-        self._warnings = Lines(id="warnings")
-        self._toggles_title = Lines(id="toggles-title")
-        self._toggles = TogglesPanel(id="toggles")
-        self._log = LogPane(lambda: list(self.feed.state.log), id="log")
+        self._panels = Panels(lambda: list(self.feed.state.log), ascii=ascii)
 
     def compose(self) -> ComposeResult:
-        yield self._status
-        yield Horizontal(self._left, self._side, id="main")
-        yield Footer()
+        yield from self._panels.compose()
 
     def on_mount(self) -> None:
-        self._status.put(self._status_rows(self.app.size.width))
+        self._panels.status.put(self._status_rows(self.app.size.width))
         self.call_after_refresh(self._furnish)
 
     async def _furnish(self) -> None:
-        """Put the panels in, once the status line is on the screen: they take longer to style and lay out than all before."""
-        self._log.follow(self.watched.run.trainer_log)
-        warnings_title = Lines(id="warnings-title")
+        """Put the panels in, once the status line is on the screen."""
         self._entitle()
-        warnings_title.put([((" warnings", "title"),)])
-        await self._left.mount(self._bars, self._summary, self._guide, self._history, self._log)
-        await self._side.mount(self._toggles_title, self._toggles, warnings_title, self._warnings)
-        self._bars.focus()
+        await self._panels.furnish(self.watched.run.trainer_log)
         self._fit()
         self.set_interval(PERIOD, self.look)
         self.call_after_refresh(self.look)
@@ -121,7 +101,7 @@ class RunScreen(Commanding):
     def _entitle(self) -> None:
         hello = self.feed.state.hello
         how = "" if hello and not hello.toggles else "  press the key to change one" if self.changeable else "  as they stood"
-        self._toggles_title.put([((" toggles", "title"), (how, "muted"))])
+        self._panels.entitle(how)
 
     # Following the run
 
@@ -158,11 +138,11 @@ class RunScreen(Commanding):
         hello = self.feed.state.hello
         self.controls.forget()
         self._restarting = False
-        self._history.forget()
+        self._panels.history.forget()
         if hello is None:
             return
-        self._bars.describe(hello.layers)
-        self._toggles.describe(hello.toggles)
+        self._panels.bars.describe(hello.layers)
+        self._panels.toggles.describe(hello.toggles)
         self._entitle()
         self._gpu = Gpu(hello)
         self.refresh_bindings()
@@ -180,29 +160,29 @@ class RunScreen(Commanding):
         texts = self.looks % TEXTS == 0 or settled
         if state.first is not self._first:
             self._first = state.first
-            self._bars.drawing.theory = theory.profile(state.hello, state.first) if state.hello and state.first else []
+            self._panels.bars.drawing.theory = theory.profile(state.hello, state.first) if state.hello and state.first else []
         if self._remark != self._due_remark():
             self._fit()
         if fresh or settled:
-            self._bars.show(state.frame, self._ghost(), warnings.flags(state.open))
-            self._bars.repaint(figures=texts)
+            self._panels.bars.show(state.frame, self._ghost(), warnings.flags(state.open))
+            self._panels.bars.repaint(figures=texts)
         if texts or turned or news.applied or news.hello:
             self.show_texts()
         if self.looks % CURVES == TEXTS // 2 or settled:
-            self._history.show(state.history, self._beside.losses if self._beside else ())
+            self._panels.history.show(state.history, self._losses)
             self._gpu_text = self._gpu.read() if self._gpu else ""
-            if self._log.display:
-                self._log.poll()
+            if self._panels.log.display:
+                self._panels.log.poll()
 
     def show_texts(self) -> None:
         """Status, summary, warnings, toggles and an open layer's numbers, as they are now."""
-        state = self.feed.state
-        self._status.put(self._status_rows(self._status.size.width))
-        self._summary.put([status.summary_row(state, self._bars.drawing.theory, self._summary.size.width)])
-        room = self._warnings.size
-        self._warnings.put(warnings.rows(state, self.life, room.width, room.height, changeable=self.changeable))
-        self._toggles.show(state.settings, self.controls.pending, self.controls.refused)
-        self._history.head(state.history, self._beside.losses if self._beside else ())
+        state, panels = self.feed.state, self._panels
+        panels.status.put(self._status_rows(panels.status.size.width))
+        panels.summary.put([status.summary_row(state, panels.bars.drawing.theory, panels.summary.size.width)])
+        room = panels.warnings.size
+        panels.warnings.put(warnings.rows(state, self.life, room.width, room.height, changeable=self.changeable))
+        panels.toggles.show(state.settings, self.controls.pending, self.controls.refused)
+        panels.history.head(state.history, self._losses)
         if self._detail and self._detail[0].is_current:
             self._detail[0].show(partial(self._detail_rows, self._detail[1]))
 
@@ -213,24 +193,14 @@ class RunScreen(Commanding):
         self.on_resize()  # what it was while a dialog lay over this screen is not laid out until now
 
     def on_resize(self) -> None:
-        if self._bars.is_attached:
+        if self._panels.bars.is_attached:
             self.refresh_bindings()  # the footer has room for more keys, or for fewer
             self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
-        """Share the rows between bars and history: the bars get what the network needs, the history at least its least."""
-        tiny = self.size.width < 60 or self.size.height < 16
-        self._bars.asked.few = tiny
-        wide = self.size.width >= 100 and not tiny
-        self._toggles.styles.height = max(3, min(self._toggles.count, self.size.height // 2 - 2)) if wide else 3
+        """Share the rows between the panels, and show everything in what each has got."""
         self._remark = self._due_remark()
-        told = [] if tiny else wrapped(self._remark, max(1, self.query_one("#left").size.width - 4), 6)
-        self._guide.styles.height = len(told)
-        self._guide.put([((" ┃ ", "key"), (line, "")) for line in told])
-        room = self.query_one("#left").size.height - 1 - len(told)
-        least = 0 if tiny else 8 if wide else 4
-        self._bars.styles.height = max(2, min(self._bars.row_count + 1, room - least))
-        self._bars.rearrange()
+        self._panels.fit(self.size, self._remark)
         self.call_after_refresh(self.show_all)
 
     def _ghost(self) -> Frame | None:
@@ -239,6 +209,11 @@ class RunScreen(Commanding):
         if self._beside is None:
             return state.ghost
         return self._beside.ghost(state.hello.layers, state.frame.step) if state.hello and state.frame else None
+
+    @property
+    def _losses(self) -> Sequence[Point]:
+        """The other run's, where there is one."""
+        return self._beside.losses if self._beside else ()
 
     def _due_remark(self) -> str:
         """Where two runs part; or what the guide says now, of the first attempt only: what follows is a person's own."""
@@ -250,39 +225,40 @@ class RunScreen(Commanding):
     def show_all(self) -> None:
         """Show everything as it is now."""
         state = self.feed.state
-        self._bars.show(state.frame, self._ghost(), warnings.flags(state.open))
-        self._bars.repaint(figures=True)
-        self._history.show(state.history, self._beside.losses if self._beside else ())
+        self._panels.bars.show(state.frame, self._ghost(), warnings.flags(state.open))
+        self._panels.bars.repaint(figures=True)
+        self._panels.history.show(state.history, self._losses)
         self.show_texts()
 
     # Keys
 
     def action_measure(self, by: int) -> None:
-        at = measures.MEASURES.index(self._bars.drawing.measure)
-        self._bars.choose(measures.MEASURES[(at + by) % len(measures.MEASURES)])
+        bars = self._panels.bars
+        at = measures.MEASURES.index(bars.drawing.measure)
+        bars.choose(measures.MEASURES[(at + by) % len(measures.MEASURES)])
         self.call_after_refresh(self.show_all)
 
     def action_filter(self) -> None:
-        before = self._bars.asked.filter
+        bars = self._panels.bars
+        before = bars.asked.filter
 
         def done(text: str | None) -> None:
             if text is None:
-                self._bars.refilter(before)
+                bars.refilter(before)
 
-        self.app.push_screen(Prompt("Show layers whose name contains (empty: all)", before, changed=self._bars.refilter), done)
+        self.app.push_screen(Prompt("Show layers whose name contains (empty: all)", before, changed=bars.refilter), done)
 
     def clear_filter(self) -> bool:
         """Show all layers again; False: they are shown already."""
-        if not self._bars.asked.filter:
+        bars = self._panels.bars
+        if not bars.asked.filter:
             return False
-        self._bars.refilter("")
+        bars.refilter("")
         return True
 
     def action_log(self) -> None:
-        self._log.display = not self._log.display
-        self._history.display = not self._log.display
-        (self._log if self._log.display else self._bars).focus()
-        self.call_after_refresh(self._log.poll)
+        self._panels.turn_to_log()
+        self.call_after_refresh(self._panels.log.poll)
 
     def action_explain(self) -> None:
         from gradtui.ui.pages import PagesScreen  # here: a screen that starts needs no pages
@@ -307,4 +283,4 @@ class RunScreen(Commanding):
         hello = self.feed.state.hello
         if hello is None or index >= len(hello.layers):
             return []
-        return detail.rows(hello.layers[index], self.feed.state.frame, index, theory.point(self._bars.drawing.theory, index), width)
+        return detail.rows(hello.layers[index], self.feed.state.frame, index, theory.point(self._panels.bars.drawing.theory, index), width)
