@@ -6,14 +6,14 @@ The gradients are read when the step begins, or, where a loop clips them, just b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import get_ident
 from typing import Any
 
 import torch
 from msgspec.structs import replace
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gradtui.probe import Probe
@@ -24,7 +24,8 @@ from gradtui.stream.events import Layer
 from gradtui.watching.amp import LossScale
 from gradtui.watching.clipping import Clipping, one_of
 from gradtui.watching.local import LocalNorm
-from gradtui.watching.ownership import parameters_of
+from gradtui.watching.nesting import Nesting
+from gradtui.watching.ownership import parameters_of, trained_by
 from gradtui.watching.watcher import Watcher
 
 
@@ -51,10 +52,13 @@ class Clock:
         self.last_steps = (-1, -1, -1)
         """The run's steps at which it stepped last, the newest at the end."""
         self.loss_scale = LossScale(optimizer)
+        self.trained: dict[nn.Parameter, bool] = {}
+        """Whether each of its parameters was not frozen in the last frame's step."""
         self.armed = False
         self.counted: list[int] = []
         """Places of the rows that its optimizer updates: the others' gradients are no part of what it gets, and nothing zeroes them."""
         self._watcher = watcher
+        self._nesting = Nesting()
         self._thread = get_ident()
         """Which one trains: what others clip is theirs, and their gradients come and go while one looks at them."""
         self._resting = False
@@ -73,16 +77,15 @@ class Clock:
         self._loss: Tensor | None = None
         """What a closure returned."""
         self._local = LocalNorm()
-        self._handles = [
-            optimizer.register_step_pre_hook(self._before),
-            optimizer.register_step_post_hook(self._after),
-        ]
+        self._handles = [optimizer.register_step_pre_hook(self._before), optimizer.register_step_post_hook(self._after)]
 
-    def layers(self) -> dict[int, Layer]:
-        """Its rows as layers, by their places, once they are known."""
+    def layers(self, trained: Mapping[nn.Parameter, bool]) -> dict[int, Layer]:
+        """Its rows as layers, by their places, once they are known. `trained`: of which parameters it is known that they are."""
         own = set(parameters_of(self.optimizer))
-        rows = zip(self.probe.places, self.probe.layers, self.probe.row_parameters, strict=True)
-        found = {place: replace(layer, updated=not parameters or not own.isdisjoint(parameters)) for place, layer, parameters in rows}
+        found = {}
+        for place, layer, parameters in zip(self.probe.places, self.probe.layers, self.probe.row_parameters, strict=True):
+            updated = not parameters or not own.isdisjoint(parameters)
+            found[place] = replace(layer, updated=updated, frozen=layer.frozen and not any(map(trained.get, parameters)))
         self.counted = [place for place, layer in found.items() if layer.updated]
         return found
 
@@ -129,7 +132,7 @@ class Clock:
     # -- the optimizer's hooks --------------------------------------------------------------------------------------
 
     def _before(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or not self._nesting.enter(optimizer):
             return None
         self._thread = get_ident()
         if self._resting:
@@ -159,7 +162,7 @@ class Clock:
         return watched
 
     def _after(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or not self._nesting.leave():
             return
         if not self._resting:
             self._watcher.guard(self._finish)
@@ -177,7 +180,7 @@ class Clock:
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
         if optimizer is self.optimizer:
             self.loss_scale.scaler = scaler if scaler.is_enabled() else None
-            self._resting &= self.loss_scale.scaler is None
+            self._resting &= not scaler.is_enabled()
             self._steps_before_scaler = self._steps
 
     def scaler_stepped(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
@@ -215,7 +218,7 @@ class Clock:
             self.loss_scale.count(scaling)
 
     def _take_norms(self, known: Known | None = None) -> None:
-        self._watcher.gradients_ready()
+        self._watcher.gradients_ready(self)
         meter = self._watcher.meter
         started = meter.now()
         self._norms_took = None
@@ -246,6 +249,7 @@ class Clock:
         self._lr = float(lr) if isinstance(lr, int | float) else None
         # A copy: the scale and the learning rate are changed in place before the frame is sent.
         self._further = {name: value.detach().reshape(1).double().clone() for name, value in further.items()}
+        self.trained = trained_by(self.optimizer)
         self.probe.before_update()
         self._watcher.meter.add(self.probe.seconds)
         self._watcher.meter.spend(started)

@@ -31,8 +31,8 @@ _VERBS = ("pause", "resume", "step")
 class Obeyed(NamedTuple):
     """What a viewer has changed."""
 
-    frozen: bool
-    """A layer was frozen or thawed."""
+    refrozen: list[nn.Parameter]
+    """Those that were frozen or thawed."""
     exchanged: bool
     """Activation modules were."""
     single: bool
@@ -115,7 +115,8 @@ class Control:
         while self._paused and not single:
             time.sleep(_NAP)
             single = self._take(step)
-        return Obeyed(self._frozen is not frozen, self.settings["activation"] != activation, single)
+        refrozen = [] if self._frozen is frozen else frozen + self._frozen
+        return Obeyed(refrozen, self.settings["activation"] != activation, single)
 
     def release(self) -> None:
         """The watching is over: what was frozen thaws, and the network has its own activations."""

@@ -33,7 +33,7 @@ class Gathering:
     @property
     def last_step(self) -> int:
         """The last that was made; -1: none was."""
-        return self.step if self._in_step or self.step else -1
+        return self.step if self._in_step else self.step - 1
 
     def start(self, clocks: Sequence[Clock]) -> None:
         """These are the clocks from now on; those of before have gone."""

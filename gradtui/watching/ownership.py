@@ -28,6 +28,11 @@ def parameters_of(optimizer: Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
+def trained_by(optimizer: Optimizer) -> dict[nn.Parameter, bool]:
+    """Whether each of its parameters is not frozen, as it is now."""
+    return {parameter: parameter.requires_grad for parameter in parameters_of(optimizer)}
+
+
 def updates(optimizer: Optimizer, model: nn.Module) -> bool:
     return not set(parameters_of(optimizer)).isdisjoint(model.parameters())
 

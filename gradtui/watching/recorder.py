@@ -121,7 +121,13 @@ class Recorder:
         if self._writer is not None:
             self._writer.close()
 
-    def wait_for_other_ranks(self) -> None:
+    def flush(self, wait: bool = True) -> None:
+        """Write all that is to be written; `wait`: for the other ranks, too."""
+        if wait:
+            self._wait_for_other_ranks()
+        self.write(wait=True)
+
+    def _wait_for_other_ranks(self) -> None:
         together = self._ranks
         if together is None or together.rank > 0:
             return

@@ -26,7 +26,10 @@ from gradtui.watching.recorder import Recorder
 from gradtui.watching.subject import Subject, inside_backward, torn_layers
 from gradtui.watching.vigil import Vigil
 
-NOTHING_REACHED = "no module of the model was seen to be called (it is compiled): no delta and no activations; the gradients are exact"
+NOTHING_REACHED = (
+    "no module of the model was seen to be called (it is compiled, or called in a transform of torch.func): no delta and no activations; "
+    "the gradients are exact"
+)
 
 
 class Run:
@@ -66,13 +69,13 @@ class Run:
         self._recorder = Recorder(directory, together)
         if control and directory is not None and together is None:
             self._control = Control(directory, self._recorder.record, list(models.values()), optimizers)
-        self._discovery.start()
         lifetime.began(self)
+        self.guard(self._discovery.start)
 
     @property
     def step(self) -> int:
         """The step that is being made, or was made last. A step is over when an optimizer begins its next one."""
-        return self._gathering.step
+        return max(0, self._gathering.last_step)
 
     @property
     def optimizers(self) -> list[Optimizer]:
@@ -113,9 +116,9 @@ class Run:
         except Exception as error:
             self._give_up(f"{type(error).__name__}: {error}", traceback.format_exc())
 
-    def gradients_ready(self) -> None:
+    def gradients_ready(self, clock: Clock) -> None:
         if self._hello is None:
-            self._begin()
+            self._begin(clock)
         self._look_out()
         if self._discovery.looking_again:
             self._discovery.finish_again()
@@ -161,8 +164,8 @@ class Run:
         started, accounted = self.meter.now(), self.meter.accounted
         obeyed = control.obey(self.step + 1, partial(self._drafting.spend, partial(self._recorder.write, wait=True)))
         self.meter.leave_out(started, accounted)
-        if obeyed.frozen:
-            self._discovery.accept()  # frozen from here, which makes no other network of it
+        if obeyed.refrozen:
+            self._discovery.accept(obeyed.refrozen)
         if obeyed.exchanged:
             self._discover_again()
         elif obeyed.single and not self._drafting.going_on and self._hello is not None:
@@ -185,21 +188,22 @@ class Run:
         if self.directory is not None:
             lifetime.complain(text)
 
-    def _begin(self, trained: bool = True) -> None:
-        """`trained`: whether there was a forward pass, seen or not."""
-        self._discovery.finish()
+    def _begin(self, stepping: Clock | None = None, trained: bool = True) -> None:
+        """In the step of `stepping`, if in anyone's. `trained`: whether there was a forward pass, seen or not."""
+        self._discovery.finish(stepping)
         layers, forward = self._discovery.layers, self._discovery.forward
         if self._control is not None:
             for clock in self._gathering.clocks:
                 self._control.know(clock.probe.layers, clock.probe.row_parameters, forward)
         offered = self._control.toggles() if self._control else []
         self._hello = make_hello(self._name, self._subject.networks, self._subject.optimizers, layers, self._attempt, forward, offered)
+        self._recorder.flush()
         self._recorder.record(self._hello)
         if not forward and trained:
             self._recorder.record(Log(text=f"gradtui: {NOTHING_REACHED}"))
         if inside_backward() and (found := torn_layers(self._gathering.clocks)):
             self._say(found)
-        self._drafting.begin(self.step, forward=False)  # this step's forward pass is over
+        self._drafting.begin(self._gathering.step, forward=False)  # this step's forward pass is over
 
     def _look_again(self) -> None:
         """Modules or parameters came or went, or were frozen."""
@@ -219,11 +223,13 @@ class Run:
         self._drafting.begin(self.step + 1, self._discovery.forward)
 
     def _draft(self) -> None:
-        self._recorder.add(self._drafting.draft(), self._gathering.clocks, len(self._discovery.layers))
+        outdated = self._discovery.outdated
+        if not outdated:  # the gradients of parameters that are no part of it any more, or do not know of new ones
+            self._recorder.add(self._drafting.draft(), self._gathering.clocks, len(self._discovery.layers))
+        refrozen = self._discovery.refrozen()
         self._error_before = lifetime.last_error()
         self._gathering.end()
-        if self._discovery.outdated:
-            self._recorder.write(wait=True)
+        if outdated or refrozen:
             self._look_again()
 
     def _log(self, values: Mapping[str, float | Tensor]) -> None:
@@ -245,9 +251,7 @@ class Run:
         if self._gathering.last_step < 0 and not crashed and (found := self._vigil.end()):
             self._say(found)
         try:
-            if not crashed:  # whoever started the ranks may be about to end this one, too
-                self._recorder.wait_for_other_ranks()
-            self._recorder.write(wait=True)
+            self._recorder.flush(wait=not crashed)  # whoever started the ranks may be about to end this one, too
             end = replace(end, logged=self._recorder.take_last_values())
         except Exception:  # a device that has failed gives no numbers any more, and the loop's error is the one to tell
             if not crashed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,18 +39,25 @@ class Subject:
         pairs = zip(names, self.optimizers, strict=True)
         return [Clock(name, optimizer, Probe(models, keeper(place)), watcher) for place, (name, optimizer) in enumerate(pairs)]
 
-    def signature(self) -> list[tuple[int, bool]]:
-        """Tells whether modules or parameters came or went, or were frozen."""
+    def identities(self) -> list[int]:
+        """Tells whether parameters, or modules that own some, came or went."""
+        found: list[int] = []
+        for module in (module for model in self.networks.values() for module in model.modules()):
+            if own := [id(parameter) for parameter in module.parameters(recurse=False)]:
+                found += [id(module), *own]
+        return found + [id(parameter) for optimizer in self.optimizers for parameter in ownership.parameters_of(optimizer)]
+
+    def frozen(self, trained: Mapping[nn.Parameter, bool]) -> list[bool]:
+        """Tells whether parameters were frozen or thawed; `trained`: which of the optimizers' parameters are not frozen."""
         models = [parameter for model in self.networks.values() for parameter in model.parameters()]
-        owned = [parameter for optimizer in self.optimizers for parameter in ownership.parameters_of(optimizer)]
-        return [(id(parameter), parameter.requires_grad) for parameter in models + owned]
+        return [not trained.get(parameter, parameter.requires_grad) for parameter in models + list(trained)]
 
 
-def layers_of(clocks: Sequence[Clock]) -> list[Layer]:
-    """All clocks' layers, in the order the forward pass reaches them."""
+def layers_of(clocks: Sequence[Clock], trained: Mapping[nn.Parameter, bool]) -> list[Layer]:
+    """All clocks' layers, in the order the forward pass reaches them; `trained`: which of the optimizers' parameters are not frozen."""
     found: dict[int, Layer] = {}
     for clock in clocks:
-        found |= clock.layers()
+        found |= clock.layers(trained)
     return [found[place] for place in sorted(found)]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from gradtui.watching.ownership import parameters_of
@@ -49,10 +50,11 @@ class Vigil:
         return self._about("there were forward passes") if self._passes else None
 
     def _seen(self) -> int:
-        return sum(parameter._version for parameter in self._parameters if not parameter.is_inference())
+        return sum(parameter._version for parameter in self._parameters if not (is_lazy(parameter) or parameter.is_inference()))
 
     def _about(self, found: str) -> str:
         return (
             f"gradtui: {found}, but {self._names} never made a step, which is when gradients are measured: there is no frame. "
-            "Give gradtui.watch the optimizer whose step() the training calls; where one wraps another, that is mostly the inner one"
+            "Give gradtui.watch the optimizer whose step() the training calls, outside of what is compiled; where one wraps another, that "
+            "is mostly the inner one"
         )

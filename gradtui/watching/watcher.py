@@ -25,8 +25,8 @@ class Watcher(Protocol):
     def guard(self, act: Callable[..., object], *args: object) -> None:
         """Call `act`; whatever it raises ends the watching, not the training."""
 
-    def gradients_ready(self) -> None:
-        """The gradients of a step are there, and nothing has been measured of it yet."""
+    def gradients_ready(self, clock: Clock) -> None:
+        """The gradients of its step are there, and nothing has been measured of it yet."""
 
     def stepped(self, clock: Clock, since: float) -> None:
         """A counted step that was looked at is over; what is spent on that is counted from the time `since`."""

@@ -232,6 +232,21 @@ def test_a_failure_of_its_own_switches_it_off_with_one_warning(tmp_path: Path, m
     assert any(isinstance(event, Log) and "Traceback" in event.text for event in recording.events)
 
 
+def test_a_failure_of_its_own_at_the_beginning_switches_it_off_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> None:
+        raise RuntimeError("at the beginning")
+
+    monkeypatch.setattr("gradtui.watching.discovery.Discovery.start", broken)
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with pytest.warns(UserWarning, match="stopped watching: RuntimeError: at the beginning; the training goes on"):
+        run = gradtui.watch(model, optimizer, run_dir=tmp_path)
+    assert not run.active
+    model(torch.randn(3, 4)).sum().backward()
+    optimizer.step()
+    assert "at the beginning" in Recording(tmp_path).end.error
+
+
 def test_warnings_that_are_errors_do_not_reach_the_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), 0.01)

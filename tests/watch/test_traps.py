@@ -11,12 +11,15 @@
 | GradScaler: fused, skipped steps; bf16 autocast | test_amp |
 | clipping, before and after | test_gradients: before_and_after_the_loop_clips_them, each_part_of_a_model_clipped_by_itself |
 | torch.compile | test_gradients: of_a_compiled_model_are_exact_and_delta_is_said_to_be_off |
-| DDP, FSDP2, a rank that dies | test_distributed |
+| DDP, FSDP2, a GAN over several ranks, a rank that dies | test_distributed |
 | SAM, an optimizer that never steps, optimizers that step in the backward pass | test_vigil |
 | an evaluation before the training, many micro-batches | probe/test_rows: of_a_thousand_passes…, micro_batches_make_no_more_time_steps… |
 | MultiheadAttention, LSTM, GRU, tied weights, modules used twice | here |
 | sparse, complex and float64 parameters, frozen bases, parameters outside modules | test_gradients: of_every_kind_of_parameter |
 | modules added or thawed after `watch` | test_gradients: of_modules_that_join_and_thaw_while_it_trains |
+| networks frozen in each other's turns; parameters and modules replaced | test_changes |
+| an optimizer that calls its base's step | test_nesting |
+| lazy modules | here |
 | copies and pickles of a watched model; torch.jit.script, torch.jit.trace and fx of one | here |
 | forked processes, a vanished directory, failures of its own, warnings that are errors | test_lifetime |
 | a full disk | stream/test_writer: a_full_disk_is_said_once_survived_and_told_in_the_recording |
@@ -180,6 +183,22 @@ def test_thousands_of_parameters_are_rows_by_module(tmp_path: Path) -> None:
     recording = Recording(tmp_path)
     assert len(recording.hellos[0].layers) == 1500
     assert recording.at(1, "grad_norm", "1499") is not None
+
+
+def test_a_lazy_model_is_watched_before_its_parameters_are_there(tmp_path: Path) -> None:
+    model, expected = nn.Sequential(nn.LazyLinear(8), nn.Tanh(), nn.LazyLinear(2)), []
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(torch.randn(16, 4)).square().mean().backward()
+            expected.append(gradient_norms(model, ("0", "2")))
+            optimizer.step()
+    recording = Recording(tmp_path)
+    assert [layer.shape for layer in recording.hellos[-1].layers] == [[8, 4], [2, 8]]
+    for step, layers in enumerate(expected):
+        for layer, value in layers.items():
+            assert recording.at(step, "grad_norm", layer) == close_to(value)
 
 
 def test_inside_a_transform_nothing_is_measured_and_outside_everything(tmp_path: Path) -> None:
