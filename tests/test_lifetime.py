@@ -100,8 +100,7 @@ def test_a_killed_trainer_is_a_crash_with_a_reason_and_a_readable_recording(run:
     subprocess.run(["kill", "-9", str(pid)], check=True)
     error = viewer.communicate()[1]
     assert viewer.returncode == 3
-    assert "killed by signal 9" in error
-    assert str(run / "trainer.log") in error
+    assert error.splitlines()[-1] == "gradtui: the trainer was killed by signal 9"  # and printed nothing that one could read
     events = recording(run)
     again = gradtui(run.parent, "attach", run, "--headless", "--json")
     assert again.returncode == 3
