@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from gradtui.diagnose.words import inert, setting
 from gradtui.lab import toggles
 from gradtui.lab.errors import SettingError
+from gradtui.lab.families import spoken
 from gradtui.lab.scenario import Scenario
 
 WIDTH = 80
@@ -77,7 +78,7 @@ def _refused(scenario: Scenario) -> str:
     reasons: dict[str, list[str]] = {}
     for toggle in toggles.of(scenario):
         if reason := toggle.applies(scenario):
-            brief = reason.partition(";")[0].removeprefix(f"a {scenario.model} has ").removesuffix(" here")  # the heading says so
+            brief = reason.partition(";")[0].removeprefix(f"{spoken(scenario.model)} has ").removesuffix(" here")  # the heading says so
             reasons.setdefault(brief, []).append(toggle.key)
     return "; ".join(f"{', '.join(keys)}: {inert(reason)}" for reason, keys in reasons.items())
 

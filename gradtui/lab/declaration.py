@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradtui.lab.errors import SettingError
-from gradtui.lab.families import is_own
+from gradtui.lab.families import is_own, spoken
 from gradtui.stream.events import Value
 
 if TYPE_CHECKING:
@@ -44,13 +44,12 @@ OWN_NORMS = "a network of your own keeps its normalisations; norm_bypass lets th
 
 
 def needs(families: set[str], why: str, own: str = "") -> Callable[[Scenario], str]:
-    """For toggles of some families; `why` is the reason for the others, `{model}` in it is theirs; `own` that for a user's network."""
+    """For toggles of some families; `why` is for the others, `{model}` in it theirs with its article; `own` for a user's network."""
 
     def applies(scenario: Scenario) -> str:
         if own and is_own(scenario.model):
             return own
-        model = "network of your own" if is_own(scenario.model) else scenario.model
-        return "" if scenario.model in families else why.format(model=model)
+        return "" if scenario.model in families else why.format(model=spoken(scenario.model))
 
     return applies
 
@@ -92,7 +91,7 @@ class Declaration:
             return spelled
         near = difflib.get_close_matches(spelled, self.choices, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise SettingError(f"{self.key} is {value!r}; {hint}it is one of {', '.join(self.choices)}")
+        raise SettingError(f"{self.key} is {_shown(value)}; {hint}it is one of {', '.join(self.choices)}")
 
     def _check_number(self, value: Value) -> int | float:
         try:
@@ -100,7 +99,7 @@ class Declaration:
         except (ValueError, OverflowError):  # a whole number of hundreds of digits is no float
             number = math.nan
         if not math.isfinite(number) or not self.minimum <= number <= self.maximum or (self.whole and number != int(number)):
-            raise SettingError(f"{self.key} is {value!r}; it is {self.range}")
+            raise SettingError(f"{self.key} is {_shown(value)}; it is {self.range}")
         return int(number) if self.whole else number
 
     @property
@@ -110,3 +109,8 @@ class Declaration:
             return " | ".join(self.choices)
         kind = "a whole number" if self.whole else "a number"
         return f"{kind} from {self.minimum:g}" + (f" to {self.maximum:g}" if math.isfinite(self.maximum) else " up")
+
+
+def _shown(value: Value) -> str:
+    """As TOML spells it."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -91,7 +91,7 @@ ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "
 INITS = ("xavier", "he", "lecun", "orthogonal", "gaussian", "zeros", "constant")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 
-_NORMALISED = needs({"mlp", "resnet", "wgan"}, "a {model} has no batch normalisation here", OWN_NORMS)
+_NORMALISED = needs({"mlp", "resnet", "wgan"}, "{model} has no batch normalisation here", OWN_NORMS)
 
 TOGGLES: tuple[Declaration, ...] = (
     Declaration(
@@ -148,7 +148,7 @@ TOGGLES: tuple[Declaration, ...] = (
         default="off",
         choices=("off", "scaled", "plain"),
         hotkey="s",
-        applies=needs({"mlp", "resnet", "wgan"}, "a {model} has no place for a skip here"),
+        applies=needs({"mlp", "resnet", "wgan"}, "{model} has no place for a skip here"),
         apply=_set_skip,
     ),
     CELL,
@@ -241,7 +241,7 @@ TOGGLES: tuple[Declaration, ...] = (
         maximum=1000,
         whole=True,
         live=False,
-        applies=needs({"mlp", "wgan", "transformer"}, "the depth of a {model} is its own"),
+        applies=needs({"mlp", "wgan", "transformer"}, "the depth of {model} is its own"),
     ),
     Declaration(
         "width",
@@ -252,7 +252,7 @@ TOGGLES: tuple[Declaration, ...] = (
         maximum=4096,
         whole=True,
         live=False,
-        applies=needs({"mlp", "bag", "wgan", "rnn", "transformer"}, "the width of a {model} is its own"),
+        applies=needs({"mlp", "bag", "wgan", "rnn", "transformer"}, "the width of {model} is its own"),
     ),
     PRECISION,
     LOSS_SCALE,

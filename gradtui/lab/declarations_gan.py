@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gradtui.lab.critic import Critic
     from gradtui.lab.learner import Learner
 
-_CRITIC_ONLY = needs({"wgan"}, "a {model} has no critic whose slope is to be bounded")
+_CRITIC_ONLY = needs({"wgan"}, "{model} has no critic whose slope is to be bounded")
 
 
 def _set_lipschitz(learner: Learner, _: Settings) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gradtui.lab.learner import Learner
     from gradtui.lab.scenario import Scenario
 
-_RECURRENT_ONLY = needs({"rnn"}, "a {model} has no recurrent cell")
+_RECURRENT_ONLY = needs({"rnn"}, "{model} has no recurrent cell")
 _LAYER_NORMS = {"rnn": ("off", "on"), "transformer": ("off", "pre", "post")}
 
 
@@ -89,7 +89,7 @@ LAYER_NORM = Declaration(
     default="off",
     choices=("off", "on", "pre", "post"),
     hotkey="h",
-    applies=needs({"rnn", "transformer"}, "a {model} has no layer normalisation here", OWN_NORMS),
+    applies=needs({"rnn", "transformer"}, "{model} has no layer normalisation here", OWN_NORMS),
     apply=_set_layer_norm,
     adapt=_layer_norms_of,
 )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _one_data_set(scenario: Scenario) -> str:
     alone = len(families.data_choices(scenario.model, scenario.data)) == 1
-    return f"a {scenario.model} has no other data here" if alone else ""
+    return f"{families.spoken(scenario.model)} has no other data here" if alone else ""
 
 
 def _data_of(toggle: Declaration, scenario: Scenario) -> Declaration:

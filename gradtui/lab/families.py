@@ -95,6 +95,11 @@ def data_choices(model: str, data: str) -> tuple[str, ...]:
     return (data, *known) if is_own(data) else known
 
 
+def spoken(model: str) -> str:
+    """With its article: a wgan, an mlp, a network of your own."""
+    return "a network of your own" if is_own(model) else f"an {model}" if model in ("mlp", "rnn") else f"a {model}"
+
+
 def check(model: str, data: str, options: Mapping[str, Value]) -> None:
     """Raises SettingError unless `model` is a family, or of the user's own, and takes `data` and `options`."""
     for key, name in (("model", model), ("data", data)):
@@ -104,7 +109,7 @@ def check(model: str, data: str, options: Mapping[str, Value]) -> None:
         raise SettingError(f"model is {model!r}; {_nearest(model, FAMILIES, own=True)}")
     if is_own(data):
         if not is_own(model) and not FAMILIES[model].own_data:
-            raise SettingError(f"data is {data!r}; a {model} takes {' or '.join(FAMILIES[model].data)} only")
+            raise SettingError(f"data is {data!r}; {spoken(model)} takes {' or '.join(FAMILIES[model].data)} only")
     elif data not in (known := data_choices(model, data)):
         raise SettingError(f"data is {data!r}; {_nearest(data, known, own=is_own(model) or FAMILIES[model].own_data)}")
     if not is_own(model):

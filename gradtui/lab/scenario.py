@@ -120,7 +120,7 @@ def _file_beside(path: Path) -> str:
 def read(path: Path) -> Scenario:
     """The scenario in the file at `path`. Raises ScenarioError."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -88,7 +88,7 @@ def parse_setting(scenario: Scenario, text: str) -> tuple[str, Value]:
     """`KEY=VALUE` as `--set` takes it. Raises SettingError."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip() or not value.strip():
-        raise SettingError(f"{text!r}; it is KEY=VALUE, as in batch_norm=true")
+        raise SettingError(f"{text!r}; it is KEY=VALUE, as in batch_norm=on")
     return key.strip(), check(scenario, key.strip(), value.strip())
 
 
@@ -96,6 +96,6 @@ def parse_scheduled(scenario: Scenario, text: str) -> Scheduled:
     """`STEP:KEY=VALUE` as `--at` takes it. Raises SettingError."""
     step, colon, setting = text.partition(":")
     if not colon or not step.strip().isdecimal() or len(step) > STEP_DIGITS:
-        raise SettingError(f"{text!r}; it is STEP:KEY=VALUE, as in 200:batch_norm=true")
+        raise SettingError(f"{text!r}; it is STEP:KEY=VALUE, as in 200:batch_norm=on")
     key, value = parse_setting(scenario, setting)
     return Scheduled(int(step), key, value)

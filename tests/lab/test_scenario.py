@@ -73,7 +73,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         (SOUND.replace("mlp", "mpl"), "model is 'mpl'; did you mean mlp?"),
         (SOUND.replace("digits", "digitz"), "did you mean digits?"),
         (SOUND + "[settings]\nlr = -1", "lr is -1; it is a number from 0 to 1e+07"),
-        (SOUND + "[settings]\nlr = true", "lr is True; it is a number from 0 to 1e+07"),
+        (SOUND + "[settings]\nlr = true", "lr is true; it is a number from 0 to 1e+07"),
         (SOUND + '[settings]\nactivation = "rely"', "activation is 'rely'; did you mean relu?"),
         (SOUND + "[settings]\nbatchnorm = true", "batchnorm: no such toggle; did you mean batch_norm?"),
         (SOUND + "[settings]\ndepth = 2.5", "depth is 2.5; it is a whole number from 1 to 1000"),
@@ -95,6 +95,12 @@ def test_a_file_that_is_not_text_is_said_to_be_so(tmp_path: Path) -> None:
     file.write_bytes(b'title = "\xff"')
     with pytest.raises(ScenarioError, match=r"mine\.toml: is not UTF-8 text"):
         load(str(file))
+
+
+def test_a_file_may_begin_with_a_byte_order_mark_as_some_editors_have_it(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(SOUND, encoding="utf-8-sig")
+    assert load(str(file)).title == "T"
 
 
 def test_all_keys_that_a_file_lacks_are_named_at_once() -> None:

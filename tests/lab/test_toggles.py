@@ -21,6 +21,11 @@ def test_true_and_false_are_on_and_off() -> None:
     assert toggles.check(SCENARIO, "batch_norm", False) == "off"
 
 
+def test_a_value_that_is_neither_is_told_as_the_file_has_it() -> None:
+    with pytest.raises(SettingError, match="depth is true; it is a whole number from 1"):
+        toggles.check(SCENARIO, "depth", True)
+
+
 def test_a_scheduled_setting_has_its_step() -> None:
     assert toggles.parse_scheduled(SCENARIO, "200:lr=3e-3") == Scheduled(200, "lr", 0.003)
 

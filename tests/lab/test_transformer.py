@@ -61,7 +61,7 @@ def test_choices_of_layer_norm_are_the_networks_own() -> None:
         toggles.check(transformer, "layer_norm", "on")
     with pytest.raises(SettingError, match="layer_norm is 'pre'; it is one of off, on"):
         toggles.check(rnn, "layer_norm", "pre")
-    with pytest.raises(SettingError, match="a mlp has no layer normalisation"):
+    with pytest.raises(SettingError, match="an mlp has no layer normalisation"):
         toggles.check(load("deep-sigmoid"), "layer_norm", "off")
 
 
