@@ -154,9 +154,14 @@ def _given(args: Any, kwargs: Any) -> Tensor | None:
 
 def _first(output: Any) -> Tensor | None:
     """The first tensor of an output that a gradient can have; an output of one's own class has none that is known."""
-    if isinstance(output, Tensor) and output.is_floating_point():
+    if isinstance(output, Tensor) and output.is_floating_point() and not output.is_nested:
         return output
-    return next((tensor for tensor in tensors(output) if tensor.is_floating_point() or tensor.is_complex()), None)
+    return next((tensor for tensor in tensors(output) if _has_entries(tensor)), None)
+
+
+def _has_entries(tensor: Tensor) -> bool:
+    """Real or complex ones, and as many of them for each of the batch; a nested tensor can hardly be computed with."""
+    return (tensor.is_floating_point() or tensor.is_complex()) and not tensor.is_nested
 
 
 def _measurable(z: Tensor) -> bool:

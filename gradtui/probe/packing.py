@@ -54,14 +54,14 @@ class Packing:
     def __init__(self, tensors: Sequence[Tensor], dtype: torch.dtype, block: int = BLOCK) -> None:
         spans = list(_spans(tensors, block))
         most = max((sum(_entries(tensors, span)) for span in spans), default=0)
-        memory = torch.zeros(most, dtype=dtype)
+        memory = torch.zeros(most, dtype=dtype, device="cpu")
         self._blocks: list[_Block] = []
         counts: list[int] = []
         for span in spans:
             self._blocks.append(_lay_out(tensors, span, memory, zeros=len(spans) > 1))
             width = self._blocks[-1].matrix.shape[1]
             counts += [size // width for size in _entries(tensors, span)]
-        self.lengths = torch.tensor(counts)
+        self.lengths = torch.tensor(counts, device="cpu")
         """Rows of each tensor."""
         self._single = set(counts) <= {1}
 

@@ -59,7 +59,7 @@ class QuickNorms:
         self._exponents: list[int] = [0] * len(batch.members)
         self._scales: list[Tensor | None] | None = None
         """By row of each of the packing's blocks, None for one that is not scaled; None: nothing is."""
-        self._back = torch.ones(())
+        self._back = torch.ones((), device="cpu")
         """By tensor, in float64: what takes the scale out again."""
         small = all(tensor.numel() <= _KNOWABLE for tensor in reduce.members_of(tensors, batch))
         self._knowable = self._quick and first.dtype == torch.float32 and small
@@ -121,9 +121,9 @@ class QuickNorms:
         if exponents == self._exponents:  # of what is not finite, on every step
             return
         self._exponents = exponents
-        scales = packing.by_block(torch.tensor([2.0**exponent for exponent in self._exponents]))
+        scales = packing.by_block(torch.tensor([2.0**exponent for exponent in self._exponents], device="cpu"))
         self._scales = [None if bool((scale == 1).all()) else scale for scale in scales] if any(self._exponents) else None
-        self._back = torch.tensor([2.0**-exponent for exponent in self._exponents], dtype=torch.float64)
+        self._back = torch.tensor([2.0**-exponent for exponent in self._exponents], dtype=torch.float64, device="cpu")
 
 
 def _all_held(norms: Sequence[float]) -> bool:

@@ -46,7 +46,7 @@ class Sheet:
     def send(self) -> Copy:
         """Start the only device-to-host copy, of all values."""
         if not self._pieces:
-            return Copy(torch.empty(0))
+            return Copy(torch.empty(0, device="cpu"))
         device = self._pieces[0].device
         return Copy(torch.cat([piece.to(device, non_blocking=True) for piece in self._pieces]))
 
@@ -58,7 +58,7 @@ class Copy:
         self._values = values
         self._arrived: torch.cuda.Event | None = None
         if values.device.type == "cuda":
-            self._values = torch.empty(values.shape, dtype=values.dtype, pin_memory=True).copy_(values, non_blocking=True)
+            self._values = torch.empty(values.shape, dtype=values.dtype, device="cpu", pin_memory=True).copy_(values, non_blocking=True)
             self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._arrived.record()
 

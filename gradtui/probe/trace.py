@@ -138,7 +138,7 @@ def traced(modules: Iterable[nn.Module], networks: Iterable[nn.Module], passed: 
     try:
         for module in modules:
             handles.append(module.register_forward_pre_hook(Hook(trace.enter), with_kwargs=True))
-            handles.append(module.register_forward_hook(Hook(trace.leave)))
+            handles.append(module.register_forward_hook(Hook(trace.leave), always_call=True))
         yield trace
     finally:
         for handle in handles:

@@ -19,7 +19,7 @@
 | modules added or thawed after `watch` | test_gradients: of_modules_that_join_and_thaw_while_it_trains |
 | networks frozen in each other's turns; parameters and modules replaced | test_changes |
 | an optimizer that calls its base's step | test_nesting |
-| lazy modules | here |
+| lazy modules, nested tensors, checkpointed blocks, another default device | here |
 | copies and pickles of a watched model; torch.jit.script, torch.jit.trace and fx of one | here |
 | forked processes, a vanished directory, failures of its own, warnings that are errors | test_lifetime |
 | a full disk | stream/test_writer: a_full_disk_is_said_once_survived_and_told_in_the_recording |
@@ -40,6 +40,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 import gradtui
 from tests.watch.recordings import Recording, close_to, gradient_norms, norm
@@ -199,6 +200,75 @@ def test_a_lazy_model_is_watched_before_its_parameters_are_there(tmp_path: Path)
     for step, layers in enumerate(expected):
         for layer, value in layers.items():
             assert recording.at(step, "grad_norm", layer) == close_to(value)
+
+
+class Block(nn.Module):
+    """Ends in a layer, after which a checkpoint has nothing to compute again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 16), nn.Linear(16, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = x + self.second(self.first(x).tanh())
+        return out
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpointed_blocks_have_the_deltas_that_they_have_without(tmp_path: Path, reentrant: bool) -> None:
+    """What is computed again stops in the middle of a module. Catches calls that are taken for others' because they never left."""
+    recordings = []
+    for checkpointed in (False, True):
+        torch.manual_seed(0)
+        model = nn.Sequential(*[Block() for _ in range(3)])
+        optimizer = torch.optim.SGD(model.parameters(), 0.01)
+        with gradtui.watch(model, optimizer, run_dir=tmp_path / str(checkpointed), every=1):
+            for _ in range(3):
+                optimizer.zero_grad()
+                x = torch.randn(16, 8, requires_grad=True)
+                for block in model:
+                    x = checkpoint(block, x, use_reentrant=reentrant) if checkpointed else block(x)
+                x.square().mean().backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+        recordings.append(Recording(tmp_path / str(checkpointed)))
+    plain, again = (recording.frames[-1].delta_rms for recording in recordings)
+    assert recordings[0].names == recordings[1].names
+    assert None not in plain
+    assert again == pytest.approx(plain, rel=1e-5)
+
+
+def test_another_default_device_is_not_where_the_host_works(tmp_path: Path) -> None:
+    model, expected = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2)), []
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    batches = [torch.randn(16, 4) for _ in range(4)]
+    torch.set_default_device("meta")
+    try:
+        with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
+            for factor, x in zip((1.0, 1.0, 1e-30, 1e-30), batches, strict=True):
+                optimizer.zero_grad()
+                (factor * model(x).square().mean()).backward()
+                expected.append(gradient_norms(model, ("0",))["0"])
+                optimizer.step()
+    finally:
+        torch.set_default_device(None)
+    recording = Recording(tmp_path)
+    assert [recording.at(step, "grad_norm", "0") for step in range(4)] == [close_to(value) for value in expected]
+
+
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
+def test_nested_tensors_have_gradients_and_no_deltas(tmp_path: Path, layout: torch.layout) -> None:
+    model, expected = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), []
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1) as run:
+        for _ in range(3):
+            optimizer.zero_grad()
+            nested = torch.nested.nested_tensor([torch.randn(3, 4), torch.randn(5, 4)], layout=layout)
+            torch.cat([part.flatten() for part in model(nested).unbind()]).square().mean().backward()  # type: ignore[no-untyped-call]
+            expected.append(gradient_norms(model, ("0",))["0"])
+            optimizer.step()
+        assert run.active
+    recording = Recording(tmp_path)
+    assert [recording.at(step, "grad_norm", "0") for step in range(3)] == [close_to(value) for value in expected]
 
 
 def test_inside_a_transform_nothing_is_measured_and_outside_everything(tmp_path: Path) -> None:
