@@ -57,7 +57,9 @@ class Changing(Screen[None]):
 
     def hear(self, answers: Sequence[Applied], *, aloud: bool) -> None:
         """Take the trainer's answers; what there is to tell of all that came together is one note. Not `aloud`: they are old."""
-        told = [(text, severity) for text, severity in map(self.controls.answer, answers) if text]
+        labels = {toggle.key: toggle.label for toggle in self._offered()}
+        heard = [self.controls.answer(answer, labels.get(answer.toggle, "")) for answer in answers]
+        told = [(text, severity) for text, severity in heard if text]
         if told and aloud:
             self.tell("; ".join(text for text, _ in told), max(severity for _, severity in told))
 

@@ -53,8 +53,9 @@ class Controls:
         self.pending.clear()
         self.refused.clear()
 
-    def answer(self, applied: Applied) -> tuple[str, str]:
-        """Take an answer in; what to tell about it and how severely, empty when the panel says enough."""
+    def answer(self, applied: Applied, label: str = "") -> tuple[str, str]:
+        """Take an answer in; what to tell about it and how severely, empty when the panel says enough. `label`: the toggle's own words."""
+        name = label or applied.toggle
         if applied.toggle in (unanswered := self._sent.get(applied.id, set())):
             unanswered.discard(applied.toggle)
             if not any(applied.toggle in keys for keys in self._sent.values()):
@@ -63,8 +64,8 @@ class Controls:
                 del self._sent[applied.id]
         if applied.reason:
             self.refused[applied.toggle] = applied.reason
-            return f"{inert(applied.toggle)} refused: {inert(applied.reason)}", "warning"
+            return f"{inert(name)} refused: {inert(applied.reason)}", "warning"
         if applied.note:
             value = "" if applied.value is None else f" = {setting(applied.value)}"
-            return inert(f"{applied.toggle}{value}: {applied.note}"), "information"
+            return inert(f"{name}{value}: {applied.note}"), "information"
         return "", ""

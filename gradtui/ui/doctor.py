@@ -69,8 +69,9 @@ class Findings:
                 codes = ", ".join(warning["code"] for warning in line["warnings"])
                 self._trials = line["trials"]
                 of = f" of attempt {line['attempts']}, the last" if line["attempts"] > 1 else ""
-                self.heading = f"{codes or 'no warning'} at step {line['step']}{of}"
-                self._meaning = f"rescue: in force from step {line['step']} on; prevent: from the first step. {_MEASURED[line['outcome']]}"
+                step = f"step {line['step']:,}"
+                self.heading = f"{codes or 'no warning'} at {step}{of}"
+                self._meaning = f"rescue: in force from {step} on; prevent: from the first step. {_MEASURED[line['outcome']]}"
             case "trial":
                 self._done += 1
                 name = json.dumps(line["fix"])
@@ -91,7 +92,9 @@ class Findings:
         return [self._fixes[name] for name in self._order()]
 
     def about(self, width: int) -> list[Row]:
-        """What the columns are, and their heads."""
+        """What the columns are, and their heads; nothing before there is anything to put in them."""
+        if not self._trials:
+            return []
         heads = f"  {'':<{_fix_width(width)}} {'rescue':>9} {'prevent':>9}"
         heads += "  still open after the rescue"[: max(0, width - len(heads))]
         lines = wrapped(self._meaning, max(1, width - 2), 10)

@@ -33,7 +33,7 @@ Text = Callable[[int], Sequence[Row]]
 SIGNS: tuple[tuple[str, str], ...] = (
     ("X  !  i", "a critical warning, a warning, an information on this layer"),
     ("f", "frozen: its parameters take no gradient"),
-    ("│ in a bar", "where it was before the last toggle, or where the other run of a comparison is; ║ where theory puts it too"),
+    ("│ in a bar", "where it was before the last toggle or restart, or where the other run of a comparison is; ║ where theory puts it too"),
     ("┊ in a bar", "delta at initialisation by theory, laid through the last layer; faint after step 10"),
     ("▒ · in a bar", "where 19 networks in 20 of this width begin, by theory"),
     (

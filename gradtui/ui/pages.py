@@ -36,7 +36,7 @@ class PagesScreen(TextScreen):
         self._here = {item.code: item for item in wrong}
         self._codes = list(self._here) or page.CODES
         self._at = 0
-        super().__init__("What is wrong" if wrong else "No warning is open: all there are", self._page())
+        super().__init__("What is wrong" if wrong else "No warning is open: these are all", self._page())
 
     def _page(self) -> Text:
         return partial(rows, self._codes, self._at, here=self._here)

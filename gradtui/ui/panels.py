@@ -64,7 +64,7 @@ class Panels:
         self._guide.styles.height = len(told)
         self._guide.put([((" ┃ ", "key"), (line, "")) for line in told])
         room = self._left.size.height - 1 - len(told)
-        least = 0 if tiny else 8 if wide else 4
+        least = 8 if wide else 4 if self.log.display or not tiny else 0
         self.bars.styles.height = max(2, min(self.bars.row_count + 1, room - least))
         self.bars.rearrange()
 

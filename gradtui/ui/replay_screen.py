@@ -101,12 +101,16 @@ class ReplayScreen(RunScreen):
         self.look()
 
     def action_go(self) -> None:
+        def digits(text: str) -> str:
+            return text.strip().replace(",", "")  # as the screen itself writes it
+
         def check(text: str) -> str:
-            return "" if text.isascii() and text.isdecimal() and len(text) < 16 else "a step's number, 0 or above"
+            number = digits(text)
+            return "" if number.isascii() and number.isdecimal() and len(number) < 16 else "a step's number, 0 or above"
 
         def answered(text: str | None) -> None:
             if text is not None:
-                self.player.go_to(int(text))
+                self.player.go_to(int(digits(text)))
                 self.look()
 
         self.app.push_screen(Prompt("Go to step", check=check), answered)

@@ -15,7 +15,10 @@ from gradtui.diagnose.words import inert
 from gradtui.ui.lines import Row
 from gradtui.ui.scale import Axis, bar, elide, padded, state
 
-STYLE_OF = {"b": "bar", "h": "hot", "v": "void", "m": "muted", "g": "ghost", "t": "theory", "s": "band", "f": "faded"}
+STYLE_OF = {"b": "bar", "h": "hot", "v": "void", "m": "muted", "w": "muted", "g": "ghost", "t": "theory", "s": "band", "f": "faded"}
+
+WORDS = "w"
+"""The letter of words in place of a bar: nothing is drawn over them."""
 
 FLAGS = {"critical": ("X", "alarm"), "warning": ("!", "warn"), "information": ("i", "key")}
 """A letter per severity, and its style: the letter says it without colour."""
@@ -27,12 +30,16 @@ def drawn(value: float | None, axis: Axis, width: int, *, hot: bool, note: str =
     """The bar of one value, `width` characters, and their style letters. `note` says why there is none."""
     word = state(value)
     if value is None:
-        return f" {word} {note}".ljust(width)[:width], "m" * width
+        return _said(f" {word} {note}", width)
     if word == "0":
-        return " 0, exactly zero".ljust(width)[:width], "m" * width
+        return _said(" 0, exactly zero", width)
     if word:
         return f"{word} ".rjust(width, "█" if word == "inf" else "░")[-width:], "v" * width
     return bar(value, axis, width), ("h" if hot else "b") * width
+
+
+def _said(words: str, width: int) -> tuple[str, str]:
+    return words.ljust(width)[:width], (WORDS * len(words)).ljust(width, "m")[:width]
 
 
 def block(values: Sequence[float | None], axis: Axis, width: int, *, hot: bool) -> tuple[str, str]:
@@ -61,7 +68,7 @@ def marked(text: str, codes: str, value: float | None, axis: Axis, character: st
     if not text or state(value) or value is None:
         return text, codes
     at = axis.cell(value, len(text))
-    if text[at].isalpha():
+    if text[at].isalpha() or codes[at] == WORDS:
         return text, codes
     character = BOTH if text[at] == THEORY else character
     return text[:at] + character + text[at + 1 :], codes[:at] + code + codes[at + 1 :]
@@ -76,9 +83,9 @@ def shaded(text: str, codes: str, edges: tuple[float, float] | None, axis: Axis,
     if not text or edges is None or any(map(state, edges)):
         return text, codes
     low, high = (axis.cell(edge, len(text)) for edge in edges)
-    band = text[low : high + 1]
-    shades = "".join(BAND.get(cell, cell) for cell in band)
-    styles = "".join(code if cell in BAND else own for cell, own in zip(band, codes[low:], strict=False))
+    band = [(cell, own, cell in BAND and own != WORDS) for cell, own in zip(text[low : high + 1], codes[low : high + 1], strict=True)]
+    shades = "".join(BAND[cell] if free else cell for cell, _, free in band)
+    styles = "".join(code if free else own for _, own, free in band)
     return text[:low] + shades + text[high + 1 :], codes[:low] + styles + codes[high + 1 :]
 
 

@@ -258,6 +258,7 @@ class RunScreen(Commanding):
 
     def action_log(self) -> None:
         self._panels.turn_to_log()
+        self._fit()  # a small screen has no rows for it otherwise
         self.call_after_refresh(self._panels.log.poll)
 
     def action_explain(self) -> None:

@@ -8,6 +8,7 @@ a layer may have a Chinese name.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -124,6 +125,11 @@ def beginning(text: str, width: int) -> str:
 def padded(text: str, width: int) -> str:
     """`text` and spaces: `width` cells."""
     return set_cell_size(text, width)
+
+
+def counted_steps(text: str) -> str:
+    """`step 12000` as `step 12,000`, as everywhere on the screen: a warning's sentence is for scripts too, and has bare numbers."""
+    return re.sub(r"\bstep (\d{4,})\b", lambda found: f"step {int(found[1]):,}", text)
 
 
 def setting(value: object) -> str:

@@ -16,7 +16,7 @@ from gradtui.ui import fixes
 from gradtui.ui.life import Life
 from gradtui.ui.lines import Row
 from gradtui.ui.rows import FLAGS
-from gradtui.ui.scale import wrapped
+from gradtui.ui.scale import counted_steps, wrapped
 
 
 def flags(warnings: Mapping[str, Warning]) -> dict[str, str]:
@@ -98,7 +98,7 @@ def evidence(warning: Warning) -> str:
 def _dated(warning: Warning, text: str) -> str:
     """`text` after the step that its numbers are of, the latest edge's: what the bars show has gone on since then."""
     when = f"step {warning.step}"
-    return text.lstrip(",: ") if re.search(rf"\b{when}\b", text) else when + text
+    return counted_steps(text.lstrip(",: ") if re.search(rf"\b{when}\b", text) else when + text)
 
 
 def _laid_out(items: Sequence[Item], width: int, height: int) -> list[Row]:

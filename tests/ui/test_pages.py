@@ -88,6 +88,6 @@ async def test_a_note_lies_over_the_footer_and_not_over_the_warnings(tmp_path: P
         before = s.text().splitlines()
         await s.append(Applied(id="elsewhere", step=118, toggle="batch_norm", value="on", note="its statistics begin anew"))
         after = s.text().splitlines()
-        assert "batch_norm = on: its statistics begin anew" in after[23]
+        assert "batch norm = on: its statistics begin anew" in after[23]
         assert "VANISHING" in before[20]
         assert "VANISHING" in after[20]

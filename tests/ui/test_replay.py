@@ -73,6 +73,8 @@ async def test_keys_move_the_clock(tmp_path: Path) -> None:
         await s.press("g", "1", "0", "3", "enter")
         assert clock.at == 20
         assert "step 100" in s.text().splitlines()[0]
+        await s.press("g", "0", "comma", "2", "0", "0", "enter")
+        assert clock.at == 40
         await s.press("plus", "plus", "minus")
         assert clock.speed == 2.0
         await s.press("space")

@@ -14,12 +14,14 @@ AXIS = Axis(-9, 1)
     [
         (math.inf, "███████████████inf ", "v"),
         (math.nan, "░░░░░░░░░░░░░░░nan ", "v"),
-        (0.0, " 0, exactly zero   ", "m"),
-        (None, " – frozen          ", "m"),
+        (0.0, " 0, exactly zero   ", "w"),
+        (None, " – frozen          ", "w"),
     ],
 )
 def test_states_are_words_in_a_bar_of_their_own_kind(value: float | None, text: str, code: str) -> None:
-    assert rows.drawn(value, AXIS, 19, hot=False, note="frozen") == (text, code * 19)
+    drawn, codes = rows.drawn(value, AXIS, 19, hot=False, note="frozen")
+    assert drawn == text
+    assert codes.rstrip("m") == (code * len(text.rstrip() if code == "w" else text))
 
 
 def test_a_layer_in_trouble_is_drawn_hot() -> None:
@@ -57,7 +59,10 @@ def test_a_band_shades_the_bar_and_what_lies_beyond_it_and_leaves_the_tip() -> N
         assert rows.shaded(text, codes, edges, axis, "s") == (text, codes)
 
 
-def test_a_mark_leaves_the_word_of_a_bar_that_has_no_length_whole() -> None:
-    text, codes = rows.drawn(math.nan, AXIS, 10, hot=False)
-    for value in (10.0**decade for decade in range(-12, 6)):
-        assert "nan" in rows.marked(text, codes, value, AXIS, rows.THEORY, "t")[0]
+@pytest.mark.parametrize(("value", "words"), [(math.nan, "nan"), (0.0, " 0, exactly zero"), (None, " – not measured")])
+def test_marks_and_the_band_leave_the_words_of_a_bar_that_has_no_length_whole(value: float | None, words: str) -> None:
+    drawn = rows.drawn(value, AXIS, 20, hot=False, note="not measured")
+    for place in (10.0**decade for decade in range(-12, 6)):
+        text, codes = rows.marked(*rows.shaded(*drawn, (place / 1e3, place * 1e3), AXIS, "s"), place, AXIS, rows.THEORY, "t")
+        assert words in text
+        assert len(text) == len(codes) == 20

@@ -367,6 +367,17 @@ async def test_the_log_has_its_lines_whole_and_the_keys_that_scroll(tmp_path: Pa
         assert s.screen.query_one(LayerBars).current == 1
 
 
+async def test_the_smallest_screen_has_rows_for_the_log_too(tmp_path: Path) -> None:
+    """The key did nothing there but take the arrows away from the bars."""
+    async with showing(tmp_path, sick_then_cured(), size=(40, 12)) as s:
+        before = s.text()
+        s.run.trainer_log.write_text("printed\n")
+        await s.press("l")
+        assert "printed" in s.text()
+        await s.press("l")
+        assert s.text() == before
+
+
 async def test_where_no_layer_is_part_of_a_module_the_key_for_blocks_says_so(tmp_path: Path) -> None:
     flat = [Layer(name=str(i), kind="Linear") for i in range(0, 6, 2)]
     async with showing(tmp_path, [rec.hello(flat), rec.frame(0, [1e-3] * 3)]) as s:

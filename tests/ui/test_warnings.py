@@ -40,6 +40,15 @@ def test_where_nothing_can_be_changed_it_names_the_toggle_and_no_key() -> None:
     assert text_of(row) == "!  VANISHING step 20, hidden.0: falls 4.4 decades. batch norm = on would have been the one to try."
 
 
+def test_steps_have_separators_as_everywhere_on_the_screen() -> None:
+    """A rule's own sentence has none: scripts read it too."""
+    told = warning(sentence="it fell since step 12345678, in 5000 steps", layer="")
+    (line,) = shown(run(msgspec.structs.replace(told, step=20000)), width=120)
+    assert line.startswith("!  VANISHING step 20,000: it fell since step 12,345,678, in 5000 steps.")
+    (line,) = shown(run(msgspec.structs.replace(told, step=12345678)), width=120)
+    assert line.startswith("!  VANISHING it fell since step 12,345,678,")
+
+
 @pytest.mark.parametrize("height", [1, 6])
 def test_the_step_of_its_numbers_is_said_however_short_and_said_once(height: int) -> None:
     """They are the edge's, in a present tense, beside bars that have gone on."""
