@@ -1,5 +1,5 @@
 """Per-layer measurement on any nn.Module: what the lab and watch share."""
 
-from gradtui.probe.measure import Probe
+from gradtui.probe.measure import Probe, discovering, probes
 
-__all__ = ["Probe"]
+__all__ = ["Probe", "discovering", "probes"]

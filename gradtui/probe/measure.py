@@ -7,7 +7,8 @@ the device nowhere, a frame once, in `collect`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -43,6 +44,16 @@ class Collected:
         return rounded({name: values for read in self._readers for name, values in read(numbers).items()}), numbers[self._further]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What forward passes have shown of some networks."""
+
+    rows: list[Row]
+    activations: list[nn.Module]
+    reached: bool
+    """Whether any module was seen called: hooks on a compiled model's do not run."""
+
+
 class Probe:
     """Measures a model, or several by name (a GAN's `{"critic": …, "generator": …}`).
 
@@ -51,14 +62,15 @@ class Probe:
     step, and `collect` after it.
     """
 
-    def __init__(self, model: nn.Module | Mapping[str, nn.Module], keep: Callable[[Row], bool] = lambda row: True) -> None:
-        """`keep`: which rows are this probe's; what there is of the others belongs to another optimizer's step."""
+    def __init__(
+        self, model: nn.Module | Mapping[str, nn.Module], keep: Callable[[Row], bool] = lambda row: True, found: Found | None = None
+    ) -> None:
+        """`keep`: which rows are this probe's; what there is of the others belongs to another optimizer's step. `found`: what is known
+        of the model already."""
         self._models = {"": model} if isinstance(model, nn.Module) else dict(model)
         self._keep = keep
         self._hooks: ForwardHooks | None = None
-        self.reached = False
-        """Whether `discovering` saw any module called: hooks on a compiled model's do not run."""
-        self._find_rows(Trace())
+        self._take(found or _find(self._models, Trace()))
         self._norms = GradientNorms(self._rows)
         self._weights = Weights(self._rows)
 
@@ -66,6 +78,11 @@ class Probe:
     def layers(self) -> list[Layer]:
         """The rows, in the order the forward pass reaches them; before `discovering`, as they were registered."""
         return [row.layer for row in self._rows]
+
+    @property
+    def reached(self) -> bool:
+        """Whether `discovering` saw any module called."""
+        return self._found.reached
 
     @property
     def places(self) -> list[int]:
@@ -87,17 +104,14 @@ class Probe:
         """Spent in this frame's hooks so far."""
         return 0.0 if self._hooks is None else self._hooks.seconds
 
-    @contextmanager
-    def discovering(self, passed: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Find the rows in the forward passes made inside. Extremes taken so far are kept; a frame that was armed is given up.
-        `passed` is called after every outermost call of a module, and must not raise."""
-        networks = [model for model in self._models.values() if not is_cell(model)]
-        with traced(self._eager_modules(), networks, passed) as trace:
-            yield
-        if trace.error is not None:
-            raise trace.error
+    def discovering(self) -> AbstractContextManager[None]:
+        """Find the rows in the forward passes made inside: as the function of this name, of this probe alone."""
+        return discovering([self])
+
+    def discovered(self, found: Found) -> None:
+        """Go on with the rows of `found`. Extremes taken so far are kept; a frame that was armed is given up."""
         self.disarm()
-        self._find_rows(trace)
+        self._take(found)
         older, self._norms = self._norms, GradientNorms(self._rows)
         self._norms.inherit(older)
         self._weights = Weights(self._rows)
@@ -106,7 +120,7 @@ class Probe:
         """Make this step a frame's: delta and activations of its forward and backward passes are measured, unless `forward` is False."""
         self.disarm()
         self._hooks = ForwardHooks(
-            self._models.values() if forward else (), self._activations if forward else (), self._rows if forward else ()
+            self._models.values() if forward else (), self._found.activations if forward else (), self._rows if forward else ()
         )
         self._gradients = Gradients(self._rows)
 
@@ -178,13 +192,38 @@ class Probe:
             self._hooks = None
             self._weights.forget()
 
-    def _eager_modules(self) -> list[nn.Module]:
-        return list(dict.fromkeys(module for model in self._models.values() for module in eager_modules(model)))
+    def _take(self, found: Found) -> None:
+        self._found = found
+        self._places = [place for place, row in enumerate(found.rows) if self._keep(row)]
+        self._rows = [found.rows[place] for place in self._places]
 
-    def _find_rows(self, trace: Trace) -> None:
-        counted: set[nn.Parameter] = set()
-        rows = [row for group, model in self._models.items() for row in find_rows(model, group, trace, counted)]
-        self._places = [place for place, row in enumerate(rows) if self._keep(row)]
-        self._rows = [rows[place] for place in self._places]
-        self.reached = bool(trace.calls)
-        self._activations = [module for module in self._eager_modules() if is_activation(module)]
+
+def probes(models: Mapping[str, nn.Module], keeps: Sequence[Callable[[Row], bool]]) -> list[Probe]:
+    """One for each of `keeps`; the rows are found once for all."""
+    found = _find(models, Trace())
+    return [Probe(models, keep, found) for keep in keeps]
+
+
+@contextmanager
+def discovering(probes: Sequence[Probe], passed: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Find the rows of `probes`, which measure the same models, in the forward passes made inside. `passed` is called after every
+    outermost call of a module, and must not raise."""
+    models = probes[0]._models
+    networks = [model for model in models.values() if not is_cell(model)]
+    with traced(_eager_modules(models), networks, passed) as trace:
+        yield
+    if trace.error is not None:
+        raise trace.error
+    found = _find(models, trace)
+    for probe in probes:
+        probe.discovered(found)
+
+
+def _find(models: Mapping[str, nn.Module], trace: Trace) -> Found:
+    counted: set[nn.Parameter] = set()
+    rows = [row for group, model in models.items() for row in find_rows(model, group, trace, counted)]
+    return Found(rows, [module for module in _eager_modules(models) if is_activation(module)], bool(trace.calls))
+
+
+def _eager_modules(models: Mapping[str, nn.Module]) -> list[nn.Module]:
+    return list(dict.fromkeys(module for model in models.values() for module in eager_modules(model)))

@@ -7,6 +7,7 @@ from contextlib import ExitStack, suppress
 
 from torch import nn
 
+from gradtui.probe import discovering
 from gradtui.stream.events import Layer
 from gradtui.watching import seams
 from gradtui.watching.clock import Clock
@@ -99,8 +100,7 @@ class Discovery:
 
     def _look(self) -> None:
         """Until the next step begins."""
-        for clock in self._gathering.clocks:
-            self._passes.enter_context(clock.probe.discovering(self._passed if clock is self._gathering.clocks[0] else lambda: None))
+        self._passes.enter_context(discovering([clock.probe for clock in self._gathering.clocks], self._passed))
 
     def _leave_clocks(self) -> None:
         for clock in self._gathering.clocks:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from gradtui.probe import Probe
+from gradtui.probe import probes
 from gradtui.probe.rows import Row
 from gradtui.stream.events import Layer
 from gradtui.watching import ownership
@@ -36,8 +36,8 @@ class Subject:
             return lambda row: owners.of(row) == place
 
         names = ownership.labels(self.networks, self.optimizers)
-        pairs = zip(names, self.optimizers, strict=True)
-        return [Clock(name, optimizer, Probe(models, keeper(place)), watcher) for place, (name, optimizer) in enumerate(pairs)]
+        found = probes(models, [keeper(place) for place in range(len(names))])
+        return [Clock(name, optimizer, probe, watcher) for name, optimizer, probe in zip(names, self.optimizers, found, strict=True)]
 
     def identities(self) -> list[int]:
         """Tells whether parameters, or modules that own some, came or went."""
