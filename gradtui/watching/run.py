@@ -23,6 +23,7 @@ from gradtui.watching.hello import make_hello
 from gradtui.watching.meter import Meter
 from gradtui.watching.ranks import Ranks
 from gradtui.watching.recorder import Recorder
+from gradtui.watching.strangers import Strangers
 from gradtui.watching.subject import Subject, inside_backward, torn_layers
 from gradtui.watching.vigil import Vigil
 
@@ -69,6 +70,7 @@ class Run:
         self._recorder = Recorder(directory, together)
         if control and directory is not None and together is None:
             self._control = Control(directory, self._recorder.record, list(models.values()), optimizers)
+        self._strangers = Strangers(optimizers, self._hear)
         lifetime.began(self)
         self.guard(self._discovery.start)
 
@@ -180,6 +182,10 @@ class Run:
         if self._gathering.last_step < 0 and (found := self._vigil.look()):
             self._say(found)
 
+    def _hear(self, of_strangers: str) -> None:
+        if self._gathering.last_step >= 0:
+            self.guard(self._say, of_strangers)
+
     def _say(self, text: str) -> None:
         """To whoever reads the recording, and to whoever reads what the loop prints."""
         if self._hello is None:
@@ -268,6 +274,7 @@ class Run:
         lifetime.ended(self)
         if self._control is not None:
             self._control.release()
+        self._strangers.leave()
         self._discovery.leave()
 
     def _give_up(self, why: str, details: str = "") -> None:

@@ -19,6 +19,7 @@
 | modules added or thawed after `watch` | test_gradients: of_modules_that_join_and_thaw_while_it_trains |
 | networks frozen in each other's turns; parameters and modules replaced | test_changes |
 | an optimizer that calls its base's step | test_nesting |
+| another optimizer in a second phase; many optimizers | test_strangers; test_optimizers |
 | lazy modules, nested tensors, checkpointed blocks, another default device | here |
 | copies and pickles of a watched model; torch.jit.script, torch.jit.trace and fx of one | here |
 | forked processes, a vanished directory, failures of its own, warnings that are errors | test_lifetime |
