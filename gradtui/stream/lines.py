@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from gradtui.stream.events import Event, decode
+from gradtui.stream.events import SCHEMA, Event, Hello, decode
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for a line that is no event."""
@@ -27,6 +27,8 @@ class Lines:
         """Whole lines that were not events."""
         self.first = ""
         """The number of the first of them and why it is none: `line 7: …`; empty: there was none."""
+        self.schema = SCHEMA
+        """The latest that any of it is of."""
         self._read = 0
 
     def events(self, data: bytes) -> Iterator[Event]:
@@ -39,18 +41,25 @@ class Lines:
             if not line or line.isspace():
                 continue
             try:
-                yield decode(line)
+                event = decode(line)
             except UNREADABLE as error:
                 self.unreadable += 1
                 self.first = self.first or f"line {number}: {_reason(error)}"
+            else:
+                if isinstance(event, Hello):
+                    self.schema = max(self.schema, event.schema)
+                yield event
 
     def told(self, path: Path) -> str:
-        """What a person should know of the unreadable lines in the recording at `path`; empty: nothing."""
-        if not self.unreadable:
-            return ""
+        """What a person should know of the recording at `path` and of unreadable lines in it; empty: nothing."""
+        found = []
+        if self.schema > SCHEMA:
+            found.append(f"it is of schema {self.schema}, this gradtui reads {SCHEMA}: what a later one has added is not shown")
         if self.unreadable == 1:
-            return f"{path}: 1 line is no event and was passed over ({self.first})"
-        return f"{path}: {self.unreadable} lines are no events and were passed over (the first is {self.first})"
+            found.append(f"1 line is no event and was passed over ({self.first})")
+        elif self.unreadable:
+            found.append(f"{self.unreadable} lines are no events and were passed over (the first is {self.first})")
+        return f"{path}: {'; '.join(found)}" if found else ""
 
 
 def fault(path: Path) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from gradtui.stream.events import Event, Log, encode
+from gradtui.stream.events import SCHEMA, Event, Hello, Log, encode
 from gradtui.stream.follower import Follower
 from gradtui.stream.lines import fault
 from gradtui.stream.recording import Recording
@@ -15,6 +16,7 @@ from gradtui.stream.run_directory import NoSuchRunError, RunError, find
 
 ONE = encode(Log(text="one"))
 TWO = encode(Log(text="two"))
+HELLO = Hello(run="r", scenario={}, seed=0, device="cpu", versions={}, pid=1, host="h", started=0.0, layers=[], toggles=[])
 LATER = b'{"type":"later"}\n'
 
 
@@ -92,3 +94,11 @@ def test_lines_in_the_middle_are_passed_over_and_told_of(path: Path, read: type,
     found, said = read(path)
     assert found == [Log(text="one"), Log(text="two")]
     assert said.startswith(f"{path}: {told}") if told else said == ""
+
+
+@pytest.mark.parametrize("read", [followed, recorded])
+def test_a_recording_of_a_later_gradtui_is_said_to_be_one(path: Path, read: type) -> None:
+    path.write_bytes(encode(msgspec.structs.replace(HELLO, schema=SCHEMA + 1)) + ONE)
+    found, said = read(path)
+    assert len(found) == 2
+    assert said == f"{path}: it is of schema 2, this gradtui reads 1: what a later one has added is not shown"
