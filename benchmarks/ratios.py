@@ -20,9 +20,13 @@ Networks = Mapping[str, tuple[nn.Module, Tensor]]
 """By name: a network, and what it is trained on."""
 
 
-def mlp(depth: int) -> nn.Module:
-    """Of 64-wide layers."""
-    return nn.Sequential(*(module for _ in range(depth) for module in (nn.Linear(64, 64), nn.ReLU())))
+def mlp(depth: int, he: bool = False) -> nn.Module:
+    """Of 64-wide layers, as PyTorch initialises them, under which the gradient vanishes; or after He 2015, under which it does not."""
+    layers = [nn.Linear(64, 64) for _ in range(depth)]
+    if he:
+        for layer in layers:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return nn.Sequential(*(module for layer in layers for module in (layer, nn.ReLU())))
 
 
 def transformer() -> nn.Module:
