@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from gradtui.lab import spec as specs
 from gradtui.lab.spec import Spec
@@ -100,15 +101,17 @@ class Trainer:
 
 
 def start(spec: Spec, run: RunDirectory, command: Sequence[str] = TRAINER) -> Trainer:
-    """Start `command` over the run directory. It is told where the commands end now: what is sent before it looks is for it.
+    """Start `command` over the run directory. It is told where the commands end now: what is sent before it looks is for it. The
+    recording is there from now on, empty: whoever looks for the run before the trainer has woken finds it.
 
     Call it from the main thread: Linux's parent-death signal follows the thread.
     Raises RunError when the run directory cannot be written or the process cannot be started.
     """
     try:
-        log = os.open(run.trainer_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.close(_appending(run.events))
+        log = _appending(run.trainer_log)
     except OSError as error:
-        raise RunError(f"{run.trainer_log}: cannot be written: {error.strerror}") from None
+        raise RunError(f"{error.filename}: cannot be written: {error.strerror}") from None
     try:
         process = subprocess.Popen(
             [*command, str(run.path), str(commands.size(run.commands))],
@@ -123,3 +126,7 @@ def start(spec: Spec, run: RunDirectory, command: Sequence[str] = TRAINER) -> Tr
     finally:
         os.close(log)
     return Trainer(process, run)
+
+
+def _appending(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -38,7 +38,8 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env=dict(env) | {"TERM": "xterm-256color"},
+            # Not another terminal's size, which pytest's workers have in their environment: it would count for more than this one's.
+            env={key: value for key, value in env.items() if key not in ("COLUMNS", "LINES")} | {"TERM": "xterm-256color"},
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )

@@ -19,7 +19,7 @@ from gradtui.launch import Trainer, start
 from gradtui.stream import commands
 from gradtui.stream.events import Applied, End
 from gradtui.stream.follower import read_all
-from gradtui.stream.run_directory import RunDirectory, RunError
+from gradtui.stream.run_directory import RunDirectory, RunError, find
 from tests.processes import alive, wait_for
 
 OBEDIENT = """
@@ -62,6 +62,14 @@ def test_it_runs_in_a_session_of_its_own_with_its_spec_and_a_private_log(run: Ru
     assert trainer.alive
     assert trainer.returncode is None
     assert run.trainer_log.stat().st_mode & 0o777 == 0o600
+    trainer.kill()
+
+
+def test_the_run_is_there_before_its_trainer_has_woken(run: RunDirectory) -> None:
+    """Catches `gradtui stop` right after `--detach` that finds no such run, and leaves it training."""
+    trainer = start(spec(), run, (sys.executable, "-c", DEAF))
+    assert find(str(run.path)) == run
+    assert run.events.stat().st_mode & 0o777 == 0o600
     trainer.kill()
 
 
@@ -170,8 +178,8 @@ def test_a_trainer_that_does_not_answer_is_not_detached(run: RunDirectory) -> No
     assert not trainer.detach()
 
 
-def test_a_log_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"trainer\.log: cannot be written: No such file"):
+def test_a_directory_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"events\.jsonl: cannot be written: No such file"):
         start(spec(), RunDirectory(tmp_path / "gone"), ("true",))
 
 

@@ -173,7 +173,7 @@ def test_a_detached_run_goes_on_and_is_attached_to_with_everything_since_its_sta
 def test_a_detached_run_is_stopped_by_its_name_and_nothing_else_is(tmp_path: Path, run: Path) -> None:
     assert gradtui(tmp_path, "run", "deep-sigmoid", "--detach", "--device", "cpu", "--steps", "1000000", "--run-dir", run).returncode == 0
     stopped = gradtui(tmp_path, "stop", run)
-    assert (stopped.returncode, stopped.stdout) == (0, "")
+    assert (stopped.returncode, stopped.stdout) == (0, ""), stopped.stderr
     assert "run: stopped" in stopped.stderr
     wait_for(lambda: not trainers(run), "the trainer's end")
     again = gradtui(tmp_path, "stop", run)
