@@ -154,8 +154,6 @@ def _given(args: Any, kwargs: Any) -> Tensor | None:
 
 def _first(output: Any) -> Tensor | None:
     """The first tensor of an output that a gradient can have; an output of one's own class has none that is known."""
-    if isinstance(output, Tensor) and output.is_floating_point() and not output.is_nested:
-        return output
     return next((tensor for tensor in tensors(output) if _has_entries(tensor)), None)
 
 

@@ -29,7 +29,8 @@ class LocalNorm:
     def leave(self) -> None:
         for handle in self._handles:
             handle.remove()
-        self._handles, self._norms, self._accumulated, self._stale = [], {}, False, False
+        self._handles = []
+        self._forget()
 
     def start_over_at_next_gradient(self) -> None:
         """What was seen so far is another step's, unless this step's backward pass was a part of it: forget it when a new one comes."""
@@ -44,6 +45,9 @@ class LocalNorm:
     def _on_gradient(self, place: int, gradient: Tensor) -> None:
         if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
             if self._stale:
-                self._norms, self._accumulated, self._stale = {}, False, False
+                self._forget()
             self._accumulated |= place in self._norms
             self._norms[place] = reduce.norm(gradient)
+
+    def _forget(self) -> None:
+        self._norms, self._accumulated, self._stale = {}, False, False

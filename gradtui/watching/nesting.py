@@ -37,11 +37,10 @@ class Nesting:
 
 def _is_nested(optimizer: Optimizer) -> bool:
     """Whether torch's wrapper, which has called a hook of ours, is on the stack a second time for the same optimizer."""
-    hook = sys._getframe(2)
-    wrapper = hook.f_back
-    outer = wrapper.f_back if wrapper is not None else None
+    wrapper = sys._getframe(3)  # past `enter` and the hook that asks
+    outer = wrapper.f_back
     while outer is not None:
-        if wrapper is not None and outer.f_code is wrapper.f_code and outer.f_locals.get("self") is optimizer:
+        if outer.f_code is wrapper.f_code and outer.f_locals.get("self") is optimizer:
             return True
         outer = outer.f_back
     return False

@@ -28,6 +28,11 @@ def parameters_of(optimizer: Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
+def spoken(optimizers: Iterable[Optimizer]) -> str:
+    """What they are, as a sentence can say it: `Adam and SGD`."""
+    return " and ".join(dict.fromkeys(type(optimizer).__name__ for optimizer in optimizers))
+
+
 def trained_by(optimizer: Optimizer) -> dict[nn.Parameter, bool]:
     """Whether each of its parameters is not frozen, as it is now."""
     return {parameter: parameter.requires_grad for parameter in parameters_of(optimizer)}

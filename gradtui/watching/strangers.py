@@ -14,7 +14,7 @@ import torch
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from gradtui.watching.ownership import parameters_of
+from gradtui.watching.ownership import parameters_of, spoken
 
 _SURE = 20
 """Steps without one of ours between them: an optimizer that wraps ours may make several for each."""
@@ -25,7 +25,7 @@ class Strangers:
 
     def __init__(self, optimizers: Sequence[Optimizer], tell: Callable[[str], None]) -> None:
         self._own = {id(optimizer) for optimizer in optimizers}
-        self._names = " and ".join(dict.fromkeys(type(optimizer).__name__ for optimizer in optimizers))
+        self._names = spoken(optimizers)
         self._parameters = {id(parameter) for optimizer in optimizers for parameter in parameters_of(optimizer)}
         self._tell = tell
         self._steps = 0

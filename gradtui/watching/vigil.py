@@ -13,7 +13,7 @@ import torch
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
-from gradtui.watching.ownership import parameters_of
+from gradtui.watching.ownership import parameters_of, spoken
 
 _SURE = 3
 """Changes of the weights between two looks. A checkpoint that is loaded is one; what perturbs them before a step (SAM) makes two."""
@@ -23,7 +23,7 @@ class Vigil:
     """Kept over what `optimizers` are to train."""
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
-        self._names = " and ".join(dict.fromkeys(type(optimizer).__name__ for optimizer in optimizers))
+        self._names = spoken(optimizers)
         self._parameters = [parameter for optimizer in optimizers for parameter in parameters_of(optimizer)]
         self._first = self._versions = self._seen()
         self._changes = 0
