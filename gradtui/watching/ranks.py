@@ -114,7 +114,8 @@ def copies(parameters: Sequence[nn.Parameter], size: int) -> int:
     for parameter in parameters[:1]:
         if hasattr(parameter, "to_local"):
             placements = zip(parameter.placements, parameter.device_mesh.shape, strict=True)  # type: ignore[attr-defined]
-            shards: int = math.prod(extent for placement, extent in placements if placement.is_shard())
+            # Not is_shard(): of a shard's shards (FSDP over tensor parallelism) only some versions of torch say that they are any.
+            shards: int = math.prod(extent for placement, extent in placements if not placement.is_replicate())
             return max(1, size // shards)
     return size
 

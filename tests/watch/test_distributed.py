@@ -7,12 +7,15 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from torch.distributed.tensor.placement_types import Placement, Replicate, Shard, _StridedShard
 
 from gradtui.stream.events import Log
-from gradtui.watching.ranks import Share, together
+from gradtui.watching.ranks import Share, copies, together
 from tests.command import environment
 from tests.watch.gan_worker import ROUNDS
 from tests.watch.recordings import Recording, gradient_norms, norm
@@ -127,3 +130,20 @@ def test_a_frame_of_a_gan_is_of_one_round_on_all_ranks(tmp_path: Path) -> None:
 def test_of_several_ranks_the_fewest_effective_units_count() -> None:
     shares = [Share(fields={"effective_units": units}, clipped=[], loss=None) for units in ([3.0, 5.0, None], [1.0, 7.0, None])]
     assert together(shares, [2, 2, 2])["effective_units"] == [1.0, 5.0, None]
+
+
+@pytest.mark.parametrize(
+    ("placements", "held"),
+    [
+        ([Replicate(), Replicate()], 4),
+        ([Replicate(), Shard(0)], 2),
+        ([Shard(0), Replicate()], 2),
+        ([Shard(0), Shard(1)], 1),
+        ([_StridedShard(0, split_factor=2), Shard(0)], 1),
+    ],
+    ids=["replicated", "hybrid", "sharded and replicated", "by rows and columns", "a shard's shards"],
+)
+def test_entries_are_held_by_as_many_ranks_as_do_not_share_them_out(placements: list[Placement], held: int) -> None:
+    """Of two by two ranks. Catches FSDP over tensor parallelism whose norms were too small: its shards were taken for copies."""
+    parameter: Any = SimpleNamespace(to_local=None, placements=placements, device_mesh=SimpleNamespace(shape=(2, 2)))
+    assert copies([parameter], 4) == held
