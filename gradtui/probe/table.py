@@ -47,7 +47,8 @@ class Sheet:
         """Start the only device-to-host copy, of all values."""
         if not self._pieces:
             return Copy(torch.empty(0, device="cpu"))
-        device = self._pieces[0].device
+        # Not the host where there is a device: what is fetched without waiting is not there yet when it is put together.
+        device = next((piece.device for piece in self._pieces if piece.device.type != "cpu"), self._pieces[0].device)
         return Copy(torch.cat([piece.to(device, non_blocking=True) for piece in self._pieces]))
 
 
@@ -60,7 +61,7 @@ class Copy:
         if values.device.type == "cuda":
             self._values = torch.empty(values.shape, dtype=values.dtype, device="cpu", pin_memory=True).copy_(values, non_blocking=True)
             self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            self._arrived.record()
+            self._arrived.record(torch.cuda.current_stream(values.device))  # the loop's current device may be another
 
     @property
     def ready(self) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gradtui.probe.table import Sheet
 from tests.probe.models import Block, SkipNet
 from tests.probe.steps import (
     LR,
@@ -99,3 +100,11 @@ def test_a_steps_measurement_is_not_changed_by_the_probe() -> None:
         return [*model.parameters(), *model.buffers()]
 
     assert all(torch.equal(watched, alone) for watched, alone in zip(train(True), train(False), strict=True))
+
+
+def test_what_a_network_on_host_and_device_has_measured_is_put_together_on_the_device() -> None:
+    """Nothing is fetched from the meta device: what was fetched from a GPU without waiting was read before it had come."""
+    sheet = Sheet()
+    for device in ("cpu", "meta", "cpu"):
+        sheet.put(torch.ones(2, device=device))
+    assert sheet.send().ready
