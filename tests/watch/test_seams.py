@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 
 import pytest
 import torch
@@ -69,3 +70,20 @@ def test_clipping_by_value_and_an_error_are_told_and_nothing_is_left_over(ear: E
     assert (known[0], known[2]) == (None, None)
     assert known[1] is not None
     assert len(known[1].tensors) == 3
+
+
+@pytest.mark.parametrize("missing", seams._FUNCTIONS, ids=[name for _, name, _ in seams._FUNCTIONS])
+def test_a_torch_without_one_of_the_functions_is_left_without_it(
+    monkeypatch: pytest.MonkeyPatch, missing: tuple[ModuleType, str, Callable[..., object]]
+) -> None:
+    module, name, _ = missing
+    monkeypatch.delattr(module, name)
+    ear = Ear()
+    seams.listen(ear)
+    try:
+        if name != seams.GROUPING:
+            nn.utils.clip_grad_value_(parameters(), 1e-3)
+    finally:
+        seams.leave(ear)
+    assert len(ear.heard) == (name != seams.GROUPING)
+    assert not hasattr(module, name)
