@@ -20,12 +20,15 @@ def bare(optimizer: Optimizer) -> Iterator[None]:
     """While this is open, nobody watches what `optimizer` trains."""
     hooks = optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks
     kept, listeners = [dict(found) for found in hooks], list(seams._listeners)
+    wrapped = [(module, name, vars(module)[name]) for module, name, _ in seams._FUNCTIONS]
     for found in hooks:
         found.clear()
     seams._listeners.clear()
     seams._unwrap()
     yield
     seams._wrap()
+    for module, name, function in wrapped:  # the same as before: Python makes shortcuts to functions that it has called often
+        setattr(module, name, function)
     seams._listeners.extend(listeners)
     for found, before in zip(hooks, kept, strict=True):
         found.update(before)

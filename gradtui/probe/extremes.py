@@ -2,6 +2,9 @@
 
 A step only takes its parameters' norms and leaves them on the device. Putting them together into rows and extremes is done for many
 steps at once, when enough have gathered or a frame is due: a step pays for a few small kernels and never waits for the device.
+
+Where a loop clips, its own norms are taken, and a row whose norm float32 cannot hold is only measured now and then (`overheard.py`): on the
+steps between, when all that is known of it is that it is small, it is left out of the extremes.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ import torch
 from torch import Tensor
 
 from gradtui.probe import reduce
-from gradtui.probe.quick import Known, QuickNorms, quick_norms
+from gradtui.probe.overheard import Known, OverheardNorms
+from gradtui.probe.quick import QuickNorms, quick_norms
 from gradtui.probe.reduce import Batch, Description, Limit
 from gradtui.probe.rows import Row
 from gradtui.probe.table import Reader, Sheet
@@ -50,6 +54,7 @@ class GradientNorms:
         self._names = [row.identity for row in rows]
         self._without = self.parameters
         self._quick: list[QuickNorms] = []
+        self._overheard = OverheardNorms([], [])
         self._kinds: list[object] = []
         self._gathered: list[list[Tensor]] = []
         self._extremes: tuple[Tensor, Tensor] | None = None
@@ -61,8 +66,9 @@ class GradientNorms:
             gradients = self._gradients()
             if self._appeared():
                 self._replan(gradients)
+            told = [None] * len(self._quick) if known is None else self._overheard.find(gradients, known)
             try:
-                vectors = [quick.measure(gradients, known) for quick in self._quick]
+                vectors = [quick.measure(gradients) if norms is None else norms for quick, norms in zip(self._quick, told, strict=True)]
             except _NOT_AS_PLANNED:
                 self._replan(gradients)
                 vectors = [quick.measure(gradients) for quick in self._quick]
@@ -157,6 +163,7 @@ class GradientNorms:
         self._without = [parameter for parameter, gradient in zip(self.parameters, gradients, strict=True) if gradient is None]
         self.batches = reduce.plan(gradients)
         self._quick = quick_norms(gradients, self.batches)
+        self._overheard = OverheardNorms(gradients, self.batches)
         order = reduce.members(self.batches)
         first = next((gradients[index] for index in order), None)
         if first is None:
@@ -177,10 +184,11 @@ class GradientNorms:
             return
         device = self._columns.device
         norms = [torch.stack(steps).to(device, reduce.wide(self._columns)) for steps in zip(*self._gathered, strict=True)]
-        squares = torch.cat([*norms, norms[0].new_zeros(len(self._gathered), 1)], dim=1).square()
-        rows = squares[:, self._columns].sum(-1).sqrt()
+        whole = torch.cat([*norms, norms[0].new_zeros(len(self._gathered), 1)], dim=1)
+        rows = whole.square()[:, self._columns].sum(-1).sqrt()
+        too_small = (rows == 0) & torch.signbit(whole)[:, self._columns].any(-1)
         self._gathered = []
-        taken = self._present & ~(norms[0][:, :1] < 0)
+        taken = self._present & ~too_small & ~(norms[0][:, :1] < 0)
         low, high = (torch.where(taken, rows, none) for none in _NONE)
         self._now = high[-1]
         lowest, highest = low.amin(0), high.amax(0)

@@ -16,7 +16,7 @@ from gradtui.probe.extremes import GradientNorms, Scaling
 from gradtui.probe.forward import ForwardHooks
 from gradtui.probe.gradients import Gradients
 from gradtui.probe.kinds import is_activation, is_cell
-from gradtui.probe.quick import Known
+from gradtui.probe.overheard import Known
 from gradtui.probe.reduce import Limit
 from gradtui.probe.rows import Row, eager_modules, find_rows
 from gradtui.probe.table import Copy, Reader, Sheet, rounded

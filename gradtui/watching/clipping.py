@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-_CLIPPED_BY = 2
-"""Clipping by norm raises a tensor's version by 1, by value by 2. A new gradient in the same tensor raises it further."""
+_BY_NORM, _BY_VALUE = 1, 2
+"""How far clipping raises a tensor's version. A new gradient in the same tensor raises it further."""
 
 
 class Clipping:
@@ -17,6 +17,7 @@ class Clipping:
     def __init__(self) -> None:
         self._one: tuple[nn.Parameter, weakref.ref[Tensor], int] | None = None
         """One of those that were measured, as it was then."""
+        self._raises = _BY_VALUE
 
     @property
     def happened(self) -> bool:
@@ -25,21 +26,29 @@ class Clipping:
     def forget(self) -> None:
         self._one = None
 
-    def begins(self, parameter: nn.Parameter, gradient: Tensor) -> None:
-        """All have been measured, and are about to be clipped; this is one of them."""
-        self._one = parameter, weakref.ref(gradient), gradient._version
+    def knows(self, gradients: Sequence[Tensor]) -> bool:
+        """Whether it is about these, and nothing has happened since: they are scaled now by the norm that was taken then."""
+        if self._one is None or not gradients:
+            return False
+        parameter, gradient, version = self._one
+        return gradients[0] is gradient() is parameter.grad and gradients[0]._version == version
 
-    def goes_on(self, parameter: nn.Parameter, gradient: Tensor) -> None:
+    def begins(self, parameter: nn.Parameter, gradient: Tensor, by_norm: bool) -> None:
+        """All have been measured, and are about to be clipped; this is one of them. `by_norm`: so much is sure."""
+        self._one = parameter, weakref.ref(gradient), gradient._version
+        self._raises = _BY_NORM if by_norm else _BY_VALUE
+
+    def goes_on(self, parameter: nn.Parameter, gradient: Tensor, by_norm: bool) -> None:
         """More of them are, or the same ones again."""
         if self._one is not None and self._one[0] is parameter:
-            self.begins(parameter, gradient)
+            self.begins(parameter, gradient, by_norm)
 
     def only(self) -> bool:
         """Whether they were measured, and nothing has changed them since but clipping."""
         if self._one is None:
             return False
         parameter, gradient, version = self._one
-        return parameter.grad is not None and parameter.grad is gradient() and parameter.grad._version - version <= _CLIPPED_BY
+        return parameter.grad is not None and parameter.grad is gradient() and parameter.grad._version - version <= self._raises
 
 
 def one_of(gradients: Sequence[Tensor], parameters: Sequence[nn.Parameter]) -> tuple[nn.Parameter, Tensor] | None:

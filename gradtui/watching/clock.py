@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from gradtui.probe import Probe
 from gradtui.probe.extremes import Scaling
 from gradtui.probe.measure import Collected
-from gradtui.probe.quick import Known
+from gradtui.probe.overheard import Known
 from gradtui.stream.events import Layer
 from gradtui.watching.amp import LossScale
 from gradtui.watching.clipping import Clipping, one_of
@@ -62,7 +62,7 @@ class Clock:
         self._thread = get_ident()
         """Which one trains: what others clip is theirs, and their gradients come and go while one looks at them."""
         self._resting = False
-        """Whether nothing is wanted of the next step: it is counted, and nothing of it is looked at."""
+        """Whether nothing is wanted of the next step but its norms, if they are due."""
         self._steps = self._norms_due = 0
         self._rested_from = 0
         """Its steps when the last one was told to the meter."""
@@ -71,7 +71,8 @@ class Clock:
         self._steps_before_scaler = 0
         self._measured = False
         self._clipping = Clipping()
-        self._norms_took: float | None = None
+        self._norms_took, self._norms_taken = 0.0, 0
+        """Seconds, and how many steps', since the meter was told last."""
         self._further: dict[str, Tensor] | None = None
         self._lr: float | None = None
         self._loss: Tensor | None = None
@@ -135,11 +136,11 @@ class Clock:
         if torch.compiler.is_compiling() or not self._nesting.enter(optimizer):
             return None
         self._thread = get_ident()
-        if self._resting:
+        if self._resting and (self._clipping.only() if self._measured else self._steps < self._norms_due):
             return None
         closure = kwargs.get("closure") or next(iter(args[1:]), None)
         if not callable(closure):
-            self._watcher.guard(self._begin_and_measure)
+            self._watcher.guard(self._measure_again if self._resting else self._begin_and_measure)
             return None
         self._watcher.guard(self._watcher.step_begins, optimizer)
         watched = self._measured_once(closure)
@@ -164,17 +165,16 @@ class Clock:
     def _after(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if torch.compiler.is_compiling() or not self._nesting.leave():
             return
-        if not self._resting:
-            self._watcher.guard(self._finish)
-        elif self._steps + 1 < self._wakes_at:
+        if self._resting and self._steps + 1 < self._wakes_at:
             self._count()
         else:
-            self._watcher.guard(self._wake)
+            self._watcher.guard(self._finish)
 
     # -- what other parts of the loop do ----------------------------------------------------------------------------
 
     def clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
-        if not self._resting and self._thread == get_ident():
+        wanted = not self._resting or self._measured or self._steps >= self._norms_due
+        if wanted and self._thread == get_ident() and not self._clipping.knows(gradients):
             self._watcher.guard(self._before_clipping, gradients, known)
 
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
@@ -194,11 +194,11 @@ class Clock:
         if found is None:
             return
         if self._clipping.only():
-            self._clipping.goes_on(*found)
+            self._clipping.goes_on(*found, known is not None)
             return
         self._forget_measurement()
         self._take_norms(known)
-        self._clipping.begins(*found)
+        self._clipping.begins(*found, known is not None)
 
     def _begin_and_measure(self) -> None:
         self._watcher.step_begins(self.optimizer)
@@ -208,8 +208,7 @@ class Clock:
         self._watcher.update_begins(self.optimizer)
         scaling = self.loss_scale.told()
         if (scaling is not None and scaling.scale is not None) or not self._clipping.only():
-            self._forget_measurement()
-            self._take_norms()
+            self._measure_again()
         if scaling is not None and self._measured:
             self.probe.correct_norms(scaling)
         if self.armed:
@@ -217,20 +216,26 @@ class Clock:
         if scaling is not None:
             self.loss_scale.count(scaling)
 
+    def _measure_again(self) -> None:
+        self._forget_measurement()
+        self._take_norms()
+
     def _take_norms(self, known: Known | None = None) -> None:
-        self._watcher.gradients_ready(self)
+        if not self._resting:
+            self._watcher.gradients_ready(self)
+        if not self.armed and self._steps < self._norms_due:
+            return
         meter = self._watcher.meter
         started = meter.now()
-        self._norms_took = None
-        if self.armed or self._steps >= self._norms_due:
-            self.probe.measure_gradients(self.loss_scale.limit() if self.armed else None, known)
-            self._measured, self._norms_due = True, self._steps + meter.stride
-        self._norms_took = meter.spend(started)
+        self.probe.measure_gradients(self.loss_scale.limit() if self.armed else None, known)
+        self._measured, self._norms_due = True, self._steps + meter.stride
+        self._norms_took += meter.now() - started
+        self._norms_taken += 1
 
     def _forget_measurement(self) -> None:
         if self._measured:
             self.probe.forget_gradients()
-        self._measured = False
+            self._measured, self._norms_due = False, self._steps
         self._clipping.forget()
 
     def _prepare_part(self, scaling: Scaling | None) -> None:
@@ -263,32 +268,29 @@ class Clock:
             self._further = None
             self.disarm()
         self._count()
-        self._tell_meter(self._norms_took if self._measured else None, framed)
-        self._measured = False
-        self._clipping.forget()
+        if self._resting:
+            each = self._watcher.meter.now() - started
+            self._watcher.meter.estimate(each * (self._steps - self._rested_from - 1))  # of this rest's other steps
+        self._tell_meter(framed)
         self._watcher.stepped(self, started)
         self._watcher.step_ended()
         self._look_ahead()
 
     def _count(self) -> None:
         self._steps += 1
+        self._measured = False
+        self._clipping.forget()
         self._watcher.count(self)
 
-    def _wake(self) -> None:
-        started = self._watcher.meter.now()
-        self._count()
-        each = self._watcher.meter.now() - started
-        self._watcher.meter.estimate(each * (self._steps - self._rested_from - 1))  # of this rest's other steps
-        self._watcher.rested(self._tell_meter(None))
-        self._look_ahead()
-
-    def _tell_meter(self, norms: float | None, framed: bool = False) -> float:
+    def _tell_meter(self, framed: bool) -> None:
         steps, self._rested_from = self._steps - self._rested_from, self._steps
-        return self._watcher.meter.step_taken(norms, framed, steps)
+        took, taken, self._norms_took, self._norms_taken = self._norms_took, self._norms_taken, 0.0, 0
+        self._watcher.meter.step_taken(took, taken, framed, steps)
 
     def _look_ahead(self) -> None:
-        """Most steps need nothing, and all that a hook does then is lost to the loop: up to the next that does, they are only counted."""
-        rest = 0 if self.armed or self.loss_scale.scaler is not None else min(self._norms_due - self._steps, self._watcher.rest)
+        """Of most steps nothing is wanted but norms, if that, and all that a hook does beyond is lost to the loop: up to the next of which
+        more is, they are only counted."""
+        rest = 0 if self.armed or self.loss_scale.scaler is not None else self._watcher.rest
         self._resting, self._wakes_at = rest > 0, self._steps + rest
 
     def _left_out(self) -> None:

@@ -35,7 +35,8 @@ class Meter:
     def __init__(self, share: float, interval: float, clock: Callable[[], float] = time.perf_counter) -> None:
         self._share = share
         self._interval = interval
-        self._clock = clock
+        self.now = clock
+        """The time, in seconds."""
         self._frame_at = self._stepped_at = clock()
         self._spent_on_steps = self._spent_on_frame = 0.0
         self._frames = 0
@@ -60,22 +61,19 @@ class Meter:
         self.stride = 1
         """Norms are taken on every so many steps."""
 
-    def now(self) -> float:
-        return self._clock()
-
     def spend(self, since: float) -> float:
         """Count the time from `since` until now; returns it."""
-        seconds = self._clock() - since
+        seconds = self.now() - since
         self.add(seconds)
         return seconds
 
     def spend_rest(self, since: float, accounted: float) -> None:
         """Count what of the time from `since` until now has not been accounted for; `accounted`: what was, at `since`."""
-        self.add(max(0.0, self._clock() - since - (self.accounted - accounted)))
+        self.add(max(0.0, self.now() - since - (self.accounted - accounted)))
 
     def leave_out(self, since: float, accounted: float) -> None:
         """The loop is held up on purpose: of the time from `since` until now nothing more is counted."""
-        self.accounted = accounted + self._clock() - since
+        self.accounted = accounted + self.now() - since
 
     def add(self, seconds: float) -> None:
         """Count time that was measured elsewhere."""
@@ -91,22 +89,20 @@ class Meter:
             self._spent_on_steps += seconds
             self._since_review += seconds
 
-    def step_taken(self, norms: float | None, framed: bool = False, steps: int = 1) -> float:
-        """A step has ended, with a frame or without; `norms`: seconds that its norms took, None when none were taken. The ends of
-        `steps` - 1 before it went untold. Returns the time."""
-        now = self._clock()
+    def step_taken(self, norms: float, taken: int, framed: bool = False, steps: int = 1) -> None:
+        """A step has ended, with a frame or without. The ends of `steps` - 1 before it went untold; of `taken` of them norms were taken, in
+        `norms` seconds."""
+        now = self.now()
         interval, self._stepped_at = (now - self._stepped_at) / steps, now
         self._steps_since_frame += steps
         if framed:
-            return now
+            return
         self._intervals.extend([interval] * steps)
         self._steps += steps
-        if norms is not None:
-            self._norms_spent += norms
-            self._norms += 1
+        self._norms_spent += norms
+        self._norms += taken
         if self._steps >= _REVIEW and self._norms:
             self._review()
-        return now
 
     def rest(self) -> int:
         """How many steps may pass before anyone need ask `may_look`: until a frame can be due, or is late by part of its interval."""
@@ -128,11 +124,11 @@ class Meter:
     def begin_frame(self) -> float:
         """A frame begins; returns the share of the steps' time that the loop has lost from the last one until now."""
         self._frames += 1
-        return self._start_over(self._clock())
+        return self._start_over(self.now())
 
     def forgive(self) -> None:
         """What was spent until now is paid once: it says nothing of how often to look."""
-        self._start_over(self._clock())
+        self._start_over(self.now())
 
     def _start_over(self, now: float) -> float:
         spent, worked = self._spent_on_steps + self._spent_on_frame, self._worked(now - self._frame_at)

@@ -132,10 +132,6 @@ class Run:
         begun = self._hello is not None and not self._discovery.looking_again
         return self._drafting.rest if begun and self._control is None and not self._recorder.pending else 0
 
-    def rested(self, now: float) -> None:
-        if self._hello is not None and self._drafting.due(now):
-            self._frame_next()
-
     def stepped(self, clock: Clock, since: float) -> None:
         drafted = False
         if self._drafting.going_on and (drafted := self._gathering.stepped(clock)):

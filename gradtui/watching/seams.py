@@ -4,17 +4,18 @@ Clipping changes gradients in place before the optimizer's hooks run, and a scal
 optimizer. So while anything is watched, functions of torch are passed through a wrapper that tells the watchers and calls the
 original with the same arguments: the one by which `clip_grad_norm_` and `clip_grad_value_` group the gradients before they change
 them (so it does not matter how a loop imported those), and `GradScaler.step`. The norms that `clip_grad_norm_` takes itself are
-overheard, so that they need not be taken twice. And there is what `torch.jit.script` makes modules with, which would fail on the hooks
-that a watched model has now and then: they are set aside for as long. All are put back when the last watcher leaves. With a torch that
-has no such function, nothing is wrapped: then only what the optimizer gets is known.
+overheard, so that they need not be taken twice: it makes one vector of them, whose norm is the total. What it takes that with is
+replaced only meanwhile, since much else calls it, and compilers know it by what it is. And there is what `torch.jit.script` makes modules
+with, which would fail on the hooks that a watched model has now and then: they are set aside for as long. All are put back when the
+last watcher leaves. With a torch that has no such function, nothing is wrapped: then only what the optimizer gets is known.
 """
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Sequence
 from functools import wraps
+from threading import get_ident
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -24,11 +25,10 @@ from torch.jit import _recursive
 from torch.nn.utils import clip_grad
 
 from gradtui.probe.hook import set_aside
-from gradtui.probe.quick import Known
+from gradtui.probe.overheard import Known
 
 GROUPING = "_group_tensors_by_device_and_dtype"
 TOTAL = "_get_total_norm"
-NORMS = "_foreach_norm"
 SCRIPTING = "create_script_module"
 
 
@@ -49,16 +49,24 @@ _listeners: list[weakref.ref[Listener]] = []
 """Weak: a network that nobody trains any more is not kept by who watched it."""
 
 
-class _Overheard(threading.local):
-    """What this thread has told since it began to take a total norm."""
+class _Heard:
+    """What a thread has told since it began to take a total norm."""
 
-    gradients: Sequence[Tensor] | None = None
-    known: Known | None = None
-    """None: it is not taking one."""
+    __slots__ = ("gradients", "in_order", "norms")
+
+    def __init__(self) -> None:
+        self.gradients: Sequence[Tensor] | None = None
+        self.in_order = False
+        """Whether their norms are taken in their order: of several dtypes or devices they are not."""
+        self.norms: Tensor | None = None
+        """The gradients', one number each."""
 
 
-_overheard = _Overheard()
+_heard: dict[int, _Heard] = {}
+"""By thread. (A lock, or what belongs to a thread, would cost ten times as much in a loop whose caches are full of other things. As it is,
+a thread that begins while the last one ends may go unheard, and no more than that.)"""
 _originals: dict[str, Callable[..., Any]] = {}
+_norm: Callable[..., Tensor] = torch.linalg.vector_norm
 
 
 def listen(listener: Listener) -> None:
@@ -71,10 +79,6 @@ def leave(listener: Listener) -> None:
     _listeners[:] = [known for known in _listeners if known() is not None and known() is not listener]
     if not _listeners and _originals:
         _unwrap()
-
-
-def _listening() -> list[Listener]:
-    return [listener for known in _listeners if (listener := known()) is not None]
 
 
 def _wrap() -> None:
@@ -96,12 +100,15 @@ def _unwrap() -> None:
 def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(grouping)
     def group(tensors: Sequence[Sequence[Tensor]], *args: Any, **kwargs: Any) -> Any:
-        if not torch.compiler.is_compiling():
-            if _overheard.known is None:
-                _tell_of_clipping(tensors[0], None)
-            else:
-                _overheard.gradients = tensors[0]
-        return grouping(tensors, *args, **kwargs)
+        if torch.compiler.is_compiling():
+            return grouping(tensors, *args, **kwargs)
+        heard = _heard.get(get_ident())
+        if heard is None:
+            _tell_of_clipping(tensors[0], None)
+            return grouping(tensors, *args, **kwargs)
+        groups = grouping(tensors, *args, **kwargs)
+        heard.gradients, heard.in_order = tensors[0], len(groups) == 1
+        return groups
 
     return group
 
@@ -111,39 +118,44 @@ def _told_with_norms(total: Callable[..., Any]) -> Callable[..., Any]:
     def take_total(*args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling():
             return total(*args, **kwargs)
-        _overheard.gradients, _overheard.known = None, Known([], [])
+        heard = _heard[get_ident()] = _Heard()
+        _listen_in()
         try:
             return total(*args, **kwargs)
         finally:
-            gradients, known = _overheard.gradients, _overheard.known
-            _overheard.gradients = _overheard.known = None
-            if gradients is not None:
-                _tell_of_clipping(gradients, known)
+            del _heard[get_ident()]
+            if not _heard:
+                torch.linalg.vector_norm = _norm
+            if heard.gradients is not None:
+                _tell_of_clipping(heard.gradients, None if heard.norms is None else Known(heard.gradients, heard.norms))
 
     return take_total
 
 
-def _overheard_norms(take: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(take)
-    def take_norms(*args: Any, **kwargs: Any) -> Any:
-        norms = take(*args, **kwargs)
-        if not torch.compiler.is_compiling() and _overheard.known is not None and args[1:] == (2,) and not kwargs:
-            _overheard.known.tensors.extend(args[0])
-            _overheard.known.norms.extend(norms)
-        return norms
+def _listen_in() -> None:
+    global _norm
+    current = torch.linalg.vector_norm
+    if current is not _overhearing:
+        _norm, torch.linalg.vector_norm = current, _overhearing
 
-    return take_norms
+
+def _overhearing(*args: Any, **kwargs: Any) -> Tensor:
+    heard = _heard.get(get_ident())
+    if heard is not None and heard.in_order and args[1:] == (2,) and not kwargs and args[0].shape == (len(heard.gradients or ()),):
+        heard.norms = args[0]
+    return _norm(*args, **kwargs)
 
 
 def _tell_of_clipping(gradients: Sequence[Tensor], known: Known | None) -> None:
-    for listener in _listening():
-        listener.clipping(gradients, known)
+    for reference in tuple(_listeners):
+        if (listener := reference()) is not None:
+            listener.clipping(gradients, known)
 
 
 def _told_of_steps(step: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(step)
     def stepping(scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
-        told = _listening()
+        told = [listener for reference in _listeners if (listener := reference()) is not None]
         for listener in told:
             listener.scaler_stepping(scaler, optimizer)
         try:
@@ -167,7 +179,6 @@ def _without_hooks(create: Callable[..., Any]) -> Callable[..., Any]:
 _FUNCTIONS: list[tuple[ModuleType, str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = [
     (clip_grad, GROUPING, _told_of_clipping),
     (clip_grad, TOTAL, _told_with_norms),
-    (torch, NORMS, _overheard_norms),
     (_recursive, SCRIPTING, _without_hooks),
 ]
 """Whose, its name, and what it is passed through."""

@@ -34,9 +34,6 @@ class Watcher(Protocol):
     def count(self, clock: Clock) -> None:
         """The optimizer has made a step."""
 
-    def rested(self, now: float) -> None:
-        """Steps of which nothing was wanted, all counted, are over."""
-
     def step_begins(self, optimizer: Optimizer) -> None:
         """Before anything of the step, a closure's evaluation included."""
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import pytest
 import torch
-from torch import Tensor
 
 from gradtui.probe import reduce
-from gradtui.probe.quick import Known, quick_norms
+from gradtui.probe.quick import quick_norms
 
 SCALES = [1.0, 1e-30, 1e-30, 1e-35, 0.0, 0.0, 1.0, 1e25, 1e30, 1.0, 1e-10, 1e25, 1e-25]
 
@@ -53,30 +51,3 @@ def test_a_step_that_is_not_finite_spoils_neither_its_neighbours_nor_the_next_st
         assert not math.isfinite(found[1].item())
         found = quick.measure(tensors)
         assert found.tolist() == pytest.approx([4e-25, 4.0])
-
-
-def known_of(tensors: Sequence[Tensor]) -> Known:
-    """Ten times too large, so that it shows whether they were taken."""
-    return Known(list(tensors), [tensor.norm() * 10 for tensor in tensors])
-
-
-def test_what_is_known_is_taken_for_these_tensors_only() -> None:
-    tensors = [torch.randn(shape) for shape in ((30, 20), (20,), (100, 50))]
-    (batch,) = reduce.plan(tensors)
-    (quick,) = quick_norms(tensors, [batch])
-    norms = torch.stack([tensors[place].norm() for place in batch.members])
-    for everything in (tensors, [torch.randn(5), *reversed(tensors)], [*tensors, torch.randn(5)]):
-        assert torch.allclose(quick.measure(tensors, known_of(everything)), 10 * norms)
-    later = [tensor.clone() for tensor in tensors]
-    for something in (later, tensors[:2], tensors[1:], []):
-        assert torch.allclose(quick.measure(tensors, known_of(something)), norms)
-
-
-@pytest.mark.parametrize(
-    "tensor",
-    [torch.full((40,), 1e-25), torch.full((40,), 1e25), torch.zeros(40), torch.ones(40).bfloat16(), torch.ones(2**17)],
-    ids=["squares that are 0", "squares that are infinite", "zeros", "bfloat16", "many"],
-)
-def test_what_float32_cannot_have_told_is_not_taken(tensor: Tensor) -> None:
-    (quick,) = quick_norms([tensor], reduce.plan([tensor]))
-    assert quick.measure([tensor], known_of([tensor])).tolist() == pytest.approx([float(tensor.double().norm())], rel=1e-5, abs=0)

@@ -75,8 +75,8 @@ def test_a_watched_training_ends_in_the_same_weights_bit_for_bit(tmp_path: Path)
 
 
 def test_nothing_is_left_behind_by_a_closed_run(tmp_path: Path) -> None:
-    model, scaler_step = network(), torch.amp.GradScaler.step
-    places = [(clip_grad, seams.GROUPING), (clip_grad, seams.TOTAL), (torch, seams.NORMS), (torch.jit._recursive, seams.SCRIPTING)]
+    model, scaler_step, vector_norm = network(), torch.amp.GradScaler.step, torch.linalg.vector_norm
+    places = [(clip_grad, seams.GROUPING), (clip_grad, seams.TOTAL), (torch.jit._recursive, seams.SCRIPTING)]
     originals = [getattr(place, name) for place, name in places]
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
     with gradtui.watch(model, optimizer, run_dir=tmp_path, every=2) as run:
@@ -88,6 +88,7 @@ def test_nothing_is_left_behind_by_a_closed_run(tmp_path: Path) -> None:
     assert count_hooks(model) == len(optimizer._optimizer_step_pre_hooks) == len(optimizer._optimizer_step_post_hooks) == 0
     assert all(getattr(place, name) is original for (place, name), original in zip(places, originals, strict=True))
     assert torch.amp.GradScaler.step is scaler_step
+    assert torch.linalg.vector_norm is vector_norm
     events = len(Recording(tmp_path).events)
     train(model, optimizer, 4)
     assert len(Recording(tmp_path).events) == events

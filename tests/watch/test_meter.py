@@ -32,9 +32,9 @@ class Simulation:
         for step in range(steps):
             self.time += STEP if step % 100 else STEP + self.pause
             self._pay(self.hooks)
-            taken = None
-            if step >= self.due:
-                taken, self.due = self._pay(self.norms), step + self.meter.stride
+            norms, taken = 0.0, step >= self.due
+            if taken:
+                norms, self.due = self._pay(self.norms), step + self.meter.stride
             if self.meter.may_look(self.time):
                 self.shares.append(self.meter.begin_frame())
                 self.frames.append(self.time)
@@ -42,7 +42,7 @@ class Simulation:
                 self._pay(self.frame)
                 self.meter.in_frame = False
             else:
-                self.meter.step_taken(taken)
+                self.meter.step_taken(norms, taken)
 
 
 @pytest.mark.parametrize("norms", [0.00002, 0.0005, 0.005], ids=["cheap", "5% of a step", "half a step"])

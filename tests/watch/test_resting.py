@@ -13,8 +13,8 @@ import gradtui
 from gradtui.watching.meter import Meter
 from tests.watch.recordings import Recording
 
-A_WAKING = 5
-"""Looks at the time that it takes to find that nothing is wanted of the next steps either."""
+A_WAKING, A_NORM = 6, 4
+"""Looks at the time that it takes to find that nothing is wanted of the next steps either, and to take a step's norms."""
 REST = 16
 """Steps between two of those, at most."""
 
@@ -68,11 +68,11 @@ def test_steps_of_which_nothing_is_wanted_are_only_counted_and_norms_are_taken_w
     stride = loop.run.meter.stride
     steps = [(loop.step(), loop.run.step) for _ in range(10 * stride)]
     assert [step for _, step in steps] == list(range(200, 200 + len(steps))), "each is counted when it is made"
-    measured = [index for index, (looks, _) in enumerate(steps) if looks > A_WAKING]
-    woken = [index for index, (looks, _) in enumerate(steps) if looks == A_WAKING]
+    measured = [index for index, (looks, _) in enumerate(steps) if looks in (A_NORM, A_NORM + A_WAKING)]
+    woken = [index for index, (looks, _) in enumerate(steps) if looks in (A_WAKING, A_NORM + A_WAKING)]
     assert {b - a for a, b in pairwise(measured)} <= {loop.run.meter.stride}
     assert len(measured) >= 9
-    assert [looks for looks, _ in steps].count(0) == len(steps) - len(measured) - len(woken)
+    assert [looks for looks, _ in steps].count(0) == len(steps) - len({*measured, *woken})
     assert len(woken) <= 10 * -(-stride // REST)
     loop.run.close()
     assert Recording(tmp_path / "run").end.step == 200 + len(steps) - 1
@@ -122,7 +122,7 @@ def test_as_long_as_no_frame_can_be_due_nobody_asks() -> None:
     def steps(count: int) -> None:
         for _ in range(count):
             time[0] += 0.02
-            meter.step_taken(0.0)
+            meter.step_taken(0.0, 1)
 
     steps(100)
     assert meter.rest() == 1, "one may be due at any time"
@@ -144,5 +144,5 @@ def test_nobody_rests_for_longer_than_a_quarter_of_the_frames_interval(seconds: 
     meter = Meter(0.01, 0.1, lambda: time[0])
     for _ in range(100):
         time[0] += seconds
-        meter.step_taken(0.0)
+        meter.step_taken(0.0, 1)
     assert meter.rest() == at_most

@@ -24,7 +24,7 @@ def test_all_ranks_make_frames_of_the_same_steps_however_long_the_first_step_too
     for step in range(3000):
         time[0] += each if step else first
         for rank, (schedule, meter) in enumerate(zip(schedules, meters, strict=True)):
-            meter.step_taken(0.0)
+            meter.step_taken(0.0, 1)
             if schedule.wants(step + 1, meter, meter.now()):
                 meter.begin_frame()
                 schedule.began(step + 1)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from gradtui.probe.quick import Known
+from gradtui.probe.overheard import Known
 from gradtui.watching import seams
 
 
@@ -33,30 +35,65 @@ def ear() -> Iterator[Ear]:
     seams.leave(ear)
 
 
-def parameters() -> list[nn.Parameter]:
-    found = [nn.Parameter(torch.zeros(3, 2)), nn.Parameter(torch.zeros(4)), nn.Parameter(torch.zeros(5, dtype=torch.float64))]
+def parameters(last: torch.dtype = torch.float32) -> list[nn.Parameter]:
+    found = [nn.Parameter(torch.zeros(3, 2)), nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(5, dtype=last))]
     for parameter in found:
         parameter.grad = torch.randn_like(parameter)
     return found
 
 
-def test_norms_that_the_loop_takes_are_told_with_the_gradients_as_they_were_before(ear: Ear) -> None:
+@pytest.mark.parametrize("foreach", [None, False])
+def test_norms_that_the_loop_takes_are_told_with_the_gradients_as_they_were_before(ear: Ear, foreach: bool | None) -> None:
     own = parameters()
     before = [parameter.grad.clone() for parameter in own if parameter.grad is not None]
-    total = nn.utils.clip_grad_norm_(own, 1e-3)
+    total = nn.utils.clip_grad_norm_(own, 1e-3, foreach=foreach)
     (gradients, known), *scaling = ear.heard
     assert all(torch.equal(a, b) for a, b in zip(gradients, before, strict=True))
     assert known is not None
-    found = {id(tensor): float(norm) for tensor, norm in zip(known.tensors, known.norms, strict=True)}
-    assert found == {id(parameter.grad): pytest.approx(float(old.norm())) for parameter, old in zip(own, before, strict=True)}
+    assert all(a is b.grad for a, b in zip(known.tensors, own, strict=True))
+    assert known.norms.tolist() == pytest.approx([float(old.norm()) for old in before])
     assert float(total) == pytest.approx(sum(float(old.norm()) ** 2 for old in before) ** 0.5)
     assert [known for _, known in scaling] == [None]
 
 
-@pytest.mark.parametrize("how", [{"norm_type": float("inf")}, {"norm_type": 1.0}, {"foreach": False}], ids=str)
+@pytest.mark.parametrize("how", [{"norm_type": float("inf")}, {"norm_type": 1.0}], ids=str)
 def test_other_norms_are_not_taken_for_these(ear: Ear, how: dict[str, float]) -> None:
     nn.utils.clip_grad_norm_(parameters(), 1e-3, **how)  # type: ignore[arg-type]
-    assert ear.heard[0][1] == Known([], [])
+    assert ear.heard[0][1] is None
+
+
+def test_norms_that_are_not_taken_in_the_gradients_order_are_not_told(ear: Ear) -> None:
+    own = parameters(torch.float64)
+    nn.utils.clip_grad_norm_([own[2], own[0], own[1]], 1e-3)
+    assert [len(gradients) for gradients, _ in ear.heard] == [3, 3]
+    assert ear.heard[0][1] is None
+
+
+def test_several_threads_may_clip_at_once_and_torchs_own_function_is_back_after_them(ear: Ear) -> None:
+    original = torch.linalg.vector_norm
+    both_take = threading.Barrier(2)
+
+    class Waits(torch.Tensor):
+        """Its norm is taken when both threads take one."""
+
+        @classmethod
+        def __torch_function__(cls, function: Callable[..., object], types: object, args: Any = (), kwargs: Any = None) -> object:
+            if function is torch._foreach_norm:
+                both_take.wait(60)
+            return super().__torch_function__(function, types, args, kwargs or {})  # type: ignore[no-untyped-call]
+
+    def clip() -> None:
+        own = nn.Parameter(torch.zeros(3))
+        own.grad = torch.randn(3).as_subclass(Waits)
+        nn.utils.clip_grad_norm_([own], 1e-3, foreach=True)
+
+    threads = [threading.Thread(target=clip) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sum(known is not None for _, known in ear.heard) == 2
+    assert torch.linalg.vector_norm is original
 
 
 def test_clipping_by_value_and_an_error_are_told_and_nothing_is_left_over(ear: Ear) -> None:

@@ -53,6 +53,7 @@ def test_what_trains_beside_it_or_inside_it_is_no_stranger(tmp_path: Path) -> No
 
 def test_no_hook_is_left_and_nothing_is_kept_by_it(tmp_path: Path) -> None:
     model = nn.Linear(4, 2)
+    gc.collect()  # what other tests have left
     before = len(_global_optimizer_post_hooks)
     gradtui.watch(model, torch.optim.SGD(model.parameters(), 0.01), run_dir=tmp_path)
     kept = weakref.ref(model)
