@@ -1,10 +1,10 @@
 """What a watched loop loses, and what the watch says that it takes, on one network that is watched and left alone by turns.
 
-    python -m benchmarks.watch_share [--turns 500] [--share 0.01] [--rate 10] [--network NAME]
+    python -m benchmarks.watch_share [--turns 1000] [--share 0.01] [--rate 10] [--network NAME]
 
-Turns of 20 steps come in pairs, in a random order; the table gives the median and the quartiles of the pairs' ratios of CPU time, how
-far that median can be trusted (the mean's standard error), the ratio of the sums, and what the watch's own meter counted over a bare
-step.
+Turns of four steps come in pairs, in a random order (in longer ones a host's ups and downs are taken for what watching costs); the table
+gives the median and the quartiles of the pairs' ratios of CPU time, how far that median can be trusted (the mean's standard error), the
+ratio of the sums, and what the watch's own meter counted over a bare step.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from benchmarks.by_turns import bare
 from benchmarks.ratios import mlp, quartiles
 from benchmarks.watch_overhead import Contender, networks, watched
 
-STEPS = 20
-SETTLED = 20
+STEPS = 4
+SETTLED = 100
 """Turns after which the meter knows what things cost."""
 
 
@@ -42,7 +42,7 @@ def alone(contender: Contender) -> float:
 
 
 @click.command()
-@click.option("--turns", type=click.IntRange(2), default=500, show_default=True)
+@click.option("--turns", type=click.IntRange(2), default=1000, show_default=True)
 @click.option("--share", type=click.FloatRange(0, 1, min_open=True), default=0.01, show_default=True)
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True)
 @click.option("--network", default="21", show_default=True, help="Part of a network's name.")
