@@ -172,9 +172,12 @@ class Clock:
 
     # -- what other parts of the loop do ----------------------------------------------------------------------------
 
+    @property
+    def listens(self) -> bool:
+        return not self._resting or self._measured or self._steps >= self._norms_due
+
     def clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
-        wanted = not self._resting or self._measured or self._steps >= self._norms_due
-        if wanted and self._thread == get_ident() and not self._clipping.knows(gradients):
+        if self.listens and self._thread == get_ident() and not self._clipping.knows(gradients):
             self._watcher.guard(self._before_clipping, gradients, known)
 
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
@@ -271,7 +274,9 @@ class Clock:
         if self._resting:
             each = self._watcher.meter.now() - started
             self._watcher.meter.estimate(each * (self._steps - self._rested_from - 1))  # of this rest's other steps
-        self._tell_meter(framed)
+        steps, self._rested_from = self._steps - self._rested_from, self._steps
+        self._watcher.meter.step_taken(self._norms_took, self._norms_taken, framed, steps)
+        self._norms_took, self._norms_taken = 0.0, 0
         self._watcher.stepped(self, started)
         self._watcher.step_ended()
         self._look_ahead()
@@ -281,11 +286,6 @@ class Clock:
         self._measured = False
         self._clipping.forget()
         self._watcher.count(self)
-
-    def _tell_meter(self, framed: bool) -> None:
-        steps, self._rested_from = self._steps - self._rested_from, self._steps
-        took, taken, self._norms_took, self._norms_taken = self._norms_took, self._norms_taken, 0.0, 0
-        self._watcher.meter.step_taken(took, taken, framed, steps)
 
     def _look_ahead(self) -> None:
         """Of most steps nothing is wanted but norms, if that, and all that a hook does beyond is lost to the loop: up to the next of which

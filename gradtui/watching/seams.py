@@ -35,6 +35,10 @@ SCRIPTING = "create_script_module"
 class Listener(Protocol):
     """Told of what happens to gradients; must not raise."""
 
+    @property
+    def listens(self) -> bool:
+        """Whether it wants to hear of clipping now."""
+
     def clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
         """These are about to be clipped, or their norm has been taken; `known`: of which of them it is known."""
 
@@ -104,7 +108,8 @@ def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
             return grouping(tensors, *args, **kwargs)
         heard = _heard.get(get_ident())
         if heard is None:
-            _tell_of_clipping(tensors[0], None)
+            if _anyone_listens():
+                _tell_of_clipping(tensors[0], None)
             return grouping(tensors, *args, **kwargs)
         groups = grouping(tensors, *args, **kwargs)
         heard.gradients, heard.in_order = tensors[0], len(groups) == 1
@@ -116,7 +121,7 @@ def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
 def _told_with_norms(total: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(total)
     def take_total(*args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or not _anyone_listens():
             return total(*args, **kwargs)
         heard = _heard[get_ident()] = _Heard()
         _listen_in()
@@ -144,6 +149,10 @@ def _overhearing(*args: Any, **kwargs: Any) -> Tensor:
     if heard is not None and heard.in_order and args[1:] == (2,) and not kwargs and args[0].shape == (len(heard.gradients or ()),):
         heard.norms = args[0]
     return _norm(*args, **kwargs)
+
+
+def _anyone_listens() -> bool:
+    return any((listener := reference()) is not None and listener.listens for reference in _listeners)
 
 
 def _tell_of_clipping(gradients: Sequence[Tensor], known: Known | None) -> None:

@@ -17,6 +17,7 @@ from gradtui.watching import seams
 
 class Ear:
     def __init__(self) -> None:
+        self.listens = True
         self.heard: list[tuple[list[Tensor], Known | None]] = []
 
     def clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
@@ -94,6 +95,13 @@ def test_several_threads_may_clip_at_once_and_torchs_own_function_is_back_after_
         thread.join(60)
     assert sum(known is not None for _, known in ear.heard) == 2
     assert torch.linalg.vector_norm is original
+
+
+def test_who_does_not_listen_is_not_told(ear: Ear) -> None:
+    ear.listens = False
+    nn.utils.clip_grad_norm_(parameters(), 1e-3)
+    nn.utils.clip_grad_value_(parameters(), 1e-3)
+    assert ear.heard == []
 
 
 def test_clipping_by_value_and_an_error_are_told_and_nothing_is_left_over(ear: Ear) -> None:
