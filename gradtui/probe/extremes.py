@@ -186,6 +186,7 @@ class GradientNorms:
         norms = [torch.stack(steps).to(device, reduce.wide(self._columns)) for steps in zip(*self._gathered, strict=True)]
         whole = torch.cat([*norms, norms[0].new_zeros(len(self._gathered), 1)], dim=1)
         rows = whole.square()[:, self._columns].sum(-1).sqrt()
+        # What stands for a norm that is too small is a zero with a sign; a row that is held by another of its norms is known by that.
         too_small = (rows == 0) & torch.signbit(whole)[:, self._columns].any(-1)
         self._gathered = []
         taken = self._present & ~too_small & ~(norms[0][:, :1] < 0)

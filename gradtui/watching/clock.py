@@ -177,7 +177,7 @@ class Clock:
         return not self._resting or self._measured or self._steps >= self._norms_due
 
     def clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
-        if self.listens and self._thread == get_ident() and not self._clipping.knows(gradients):
+        if self._thread == get_ident() and not self._clipping.knows(gradients):
             self._watcher.guard(self._before_clipping, gradients, known)
 
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:

@@ -40,7 +40,7 @@ class Listener(Protocol):
         """Whether it wants to hear of clipping now."""
 
     def clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
-        """These are about to be clipped, or their norm has been taken; `known`: of which of them it is known."""
+        """These are about to be clipped, or their norm has been taken; `known`: by that, each one's own."""
 
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> None:
         """`scaler.step(optimizer)` begins."""
@@ -56,12 +56,12 @@ _listeners: list[weakref.ref[Listener]] = []
 class _Heard:
     """What a thread has told since it began to take a total norm."""
 
-    __slots__ = ("gradients", "in_order", "norms")
+    __slots__ = ("gradients", "norms", "shape")
 
     def __init__(self) -> None:
         self.gradients: Sequence[Tensor] | None = None
-        self.in_order = False
-        """Whether their norms are taken in their order: of several dtypes or devices they are not."""
+        self.shape: tuple[int] | None = None
+        """Of the vector of their norms; None where it is not in their order: of several dtypes or devices."""
         self.norms: Tensor | None = None
         """The gradients', one number each."""
 
@@ -108,11 +108,10 @@ def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
             return grouping(tensors, *args, **kwargs)
         heard = _heard.get(get_ident())
         if heard is None:
-            if _anyone_listens():
-                _tell_of_clipping(tensors[0], None)
+            _tell_of_clipping(tensors[0], None)
             return grouping(tensors, *args, **kwargs)
         groups = grouping(tensors, *args, **kwargs)
-        heard.gradients, heard.in_order = tensors[0], len(groups) == 1
+        heard.gradients, heard.shape = tensors[0], (len(tensors[0]),) if len(groups) == 1 else None
         return groups
 
     return group
@@ -121,7 +120,7 @@ def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
 def _told_with_norms(total: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(total)
     def take_total(*args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling() or not _anyone_listens():
+        if torch.compiler.is_compiling() or not _listening():
             return total(*args, **kwargs)
         heard = _heard[get_ident()] = _Heard()
         _listen_in()
@@ -146,19 +145,19 @@ def _listen_in() -> None:
 
 def _overhearing(*args: Any, **kwargs: Any) -> Tensor:
     heard = _heard.get(get_ident())
-    if heard is not None and heard.in_order and args[1:] == (2,) and not kwargs and args[0].shape == (len(heard.gradients or ()),):
+    if heard is not None and args[1:] == (2,) and not kwargs and args[0].shape == heard.shape:
         heard.norms = args[0]
     return _norm(*args, **kwargs)
 
 
-def _anyone_listens() -> bool:
-    return any((listener := reference()) is not None and listener.listens for reference in _listeners)
+def _listening() -> list[Listener]:
+    """Those that want to hear of clipping now."""
+    return [listener for reference in _listeners if (listener := reference()) is not None and listener.listens]
 
 
 def _tell_of_clipping(gradients: Sequence[Tensor], known: Known | None) -> None:
-    for reference in tuple(_listeners):
-        if (listener := reference()) is not None:
-            listener.clipping(gradients, known)
+    for listener in _listening():
+        listener.clipping(gradients, known)
 
 
 def _told_of_steps(step: Callable[..., Any]) -> Callable[..., Any]:

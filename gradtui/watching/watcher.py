@@ -20,7 +20,7 @@ class Watcher(Protocol):
 
     @property
     def rest(self) -> int:
-        """Of how many steps from here on it wants nothing, as far as is known now."""
+        """Of how many steps from here on it wants nothing but norms, as far as is known now."""
 
     def guard(self, act: Callable[..., object], *args: object) -> None:
         """Call `act`; whatever it raises ends the watching, not the training."""
