@@ -28,6 +28,10 @@ from gradtui.watching.nesting import Nesting
 from gradtui.watching.ownership import parameters_of, trained_by
 from gradtui.watching.watcher import Watcher
 
+_UNTIMED = 2
+"""What a step of rest takes, over what it takes to count it: nobody times how hooks, and what clipping is passed through, are called
+(benchmarks.watch_share: 10 µs, where counting takes 5)."""
+
 
 @dataclass
 class Part:
@@ -63,6 +67,8 @@ class Clock:
         """Which one trains: what others clip is theirs, and their gradients come and go while one looks at them."""
         self._resting = False
         """Whether nothing is wanted of the next step but its norms, if they are due."""
+        self.listens = True
+        """Whether it is not resting, or they are."""
         self._steps = self._norms_due = 0
         self._rested_from = 0
         """Its steps when the last one was told to the meter."""
@@ -100,7 +106,7 @@ class Clock:
         """Make its next step a part of a frame; a part that there is stays until then. `local`: of several ranks, also this one's gradients
         before they are averaged."""
         self.disarm()
-        self.armed, self._resting = True, False
+        self.armed, self._resting, self.listens = True, False, True
         self.probe.arm(forward)
         if local:
             self._local.watch(self.probe.parameters)
@@ -133,11 +139,13 @@ class Clock:
     # -- the optimizer's hooks --------------------------------------------------------------------------------------
 
     def _before(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        if torch.compiler.is_compiling() or not self._nesting.enter(optimizer):
+        nesting = self._nesting
+        if torch.compiler.is_dynamo_compiling() or (nesting.inside and nesting.is_inner(optimizer)):
             return None
-        self._thread = get_ident()
+        nesting.inside = True
         if self._resting and (self._clipping.only() if self._measured else self._steps < self._norms_due):
             return None
+        self._thread = get_ident()
         closure = kwargs.get("closure") or next(iter(args[1:]), None)
         if not callable(closure):
             self._watcher.guard(self._measure_again if self._resting else self._begin_and_measure)
@@ -163,18 +171,17 @@ class Clock:
         return watched
 
     def _after(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if torch.compiler.is_compiling() or not self._nesting.leave():
+        nesting = self._nesting
+        if torch.compiler.is_dynamo_compiling() or (nesting.deeper and nesting.leaves_inner()):
             return
+        nesting.inside = False
         if self._resting and self._steps + 1 < self._wakes_at:
             self._count()
+            self.listens = self._steps >= self._norms_due
         else:
             self._watcher.guard(self._finish)
 
     # -- what other parts of the loop do ----------------------------------------------------------------------------
-
-    @property
-    def listens(self) -> bool:
-        return not self._resting or self._measured or self._steps >= self._norms_due
 
     def clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
         if self._thread == get_ident() and not self._clipping.knows(gradients):
@@ -184,6 +191,7 @@ class Clock:
         if optimizer is self.optimizer:
             self.loss_scale.scaler = scaler if scaler.is_enabled() else None
             self._resting &= not scaler.is_enabled()
+            self.listens |= not self._resting
             self._steps_before_scaler = self._steps
 
     def scaler_stepped(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:
@@ -272,8 +280,8 @@ class Clock:
             self.disarm()
         self._count()
         if self._resting:
-            each = self._watcher.meter.now() - started
-            self._watcher.meter.estimate(each * (self._steps - self._rested_from - 1))  # of this rest's other steps
+            counting = self._watcher.meter.now() - started
+            self._watcher.meter.estimate(counting * _UNTIMED * (self._steps - self._rested_from))
         steps, self._rested_from = self._steps - self._rested_from, self._steps
         self._watcher.meter.step_taken(self._norms_took, self._norms_taken, framed, steps)
         self._norms_took, self._norms_taken = 0.0, 0
@@ -283,8 +291,9 @@ class Clock:
 
     def _count(self) -> None:
         self._steps += 1
-        self._measured = False
-        self._clipping.forget()
+        if self.listens:
+            self._measured = False
+            self._clipping.forget()
         self._watcher.count(self)
 
     def _look_ahead(self) -> None:
@@ -292,6 +301,7 @@ class Clock:
         more is, they are only counted."""
         rest = 0 if self.armed or self.loss_scale.scaler is not None else self._watcher.rest
         self._resting, self._wakes_at = rest > 0, self._steps + rest
+        self.listens = not self._resting or self._steps >= self._norms_due
 
     def _left_out(self) -> None:
         """The scaler found a gradient that was not finite: what it does about it is its own business, and no alarm."""

@@ -50,8 +50,9 @@ class Gathering:
         began = clock in self._in_step
         if began:
             self.step += 1
-            self._in_step.clear()
-        self._in_step.add(clock)
+            self._in_step = {clock}
+        else:
+            self._in_step.add(clock)
         _, before, last = clock.last_steps
         clock.last_steps = before, last, self.step
         if self._late:  # those that made no step in the last one are not waited for

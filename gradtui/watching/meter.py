@@ -2,7 +2,8 @@
 
 Measured on the host's clock: on CUDA the kernels themselves run beside the loop and are not counted. The share is one of the time
 that steps take: while a loop evaluates, saves or waits between two epochs, nothing is saved up. Every call from the loop counts from its
-beginning to its end: that is what the loop loses, within what a busy machine lets one measure (benchmarks/README.md).
+beginning to its end, and a frame as much longer as its step and the next one take than others do: the loop also loses what it has to
+fetch into the processor's caches again.
 
 Two things cost: what every step does (its hooks, its norms), and frames. The norms are taken as seldom as half of the share needs; the
 hooks cannot be left out, and on a step of a fraction of a millisecond they alone may take more than the share. Frames are not starved
@@ -25,6 +26,11 @@ _PAUSE = 4
 """Of a step that takes more than so many usual ones, no more is counted: the loop did something else meanwhile."""
 _REST, _LATE = 16, 0.25
 """Steps that may pass without a look at the clock, as far as no frame is later by them than this share of its interval."""
+_FELT, _FELT_MOST = 16, 2.0
+"""Frames whose median is what one takes from the loop, beside what was counted of it; and how much more that is at most."""
+_AIM = 0.85
+"""Of the share that is allowed. The rest is for what is dearer than expected, and for what nobody can measure: taken is up to a tenth more
+than is counted (benchmarks/README.md)."""
 _PATIENCE = 5.0
 """Seconds after which a frame comes whatever it costs."""
 
@@ -33,7 +39,7 @@ class Meter:
     """Keeps the cost of watching under `share` of the time (1: no limit). `interval`: seconds from one frame to the next, at least."""
 
     def __init__(self, share: float, interval: float, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._share = share
+        self._share = share if share == 1 else _AIM * share
         self._interval = interval
         self.now = clock
         """The time, in seconds."""
@@ -41,6 +47,10 @@ class Meter:
         self._spent_on_steps = self._spent_on_frame = 0.0
         self._frames = 0
         self._frames_share = self._share / 2
+        self._felt: deque[float] = deque(maxlen=_FELT)
+        """By how much a frame's step and the next one were longer than others, over what was counted of the frame."""
+        self._frame_from, self._feels = self._stepped_at, False
+        """When the last frame's step began, and whether the step after it is not over."""
         self.in_frame = False
         """Whether what is spent now is a frame's; otherwise it is every step's."""
         self.accounted = 0.0
@@ -97,12 +107,24 @@ class Meter:
         self._steps_since_frame += steps
         if framed:
             return
+        if self._feels:
+            self._feel(now)
         self._intervals.extend([interval] * steps)
         self._steps += steps
         self._norms_spent += norms
         self._norms += taken
         if self._steps >= _REVIEW and self._norms:
             self._review()
+
+    def _feel(self, now: float) -> None:
+        """The step after a frame's is over: count what the frame took from the loop beside what was counted of it."""
+        self._feels = False
+        longer = now - self._frame_from - self._steps_since_frame * self._a_step
+        if self._spent_on_frame and math.isfinite(longer):
+            self._felt.append(longer / self._spent_on_frame)
+            unseen = self._spent_on_frame * (max(1.0, min(_FELT_MOST, median(self._felt))) - 1)
+            self.spent += unseen
+            self._spent_on_frame += unseen
 
     def rest(self) -> int:
         """How many steps may pass before anyone need ask `may_look`: until a frame can be due, or is late by part of its interval."""
@@ -124,6 +146,7 @@ class Meter:
     def begin_frame(self) -> float:
         """A frame begins; returns the share of the steps' time that the loop has lost from the last one until now."""
         self._frames += 1
+        self._frame_from, self._feels = self._stepped_at, True
         return self._start_over(self.now())
 
     def forgive(self) -> None:

@@ -12,32 +12,33 @@ from torch.optim import Optimizer
 
 
 class Nesting:
-    """Of one optimizer's calls."""
+    """Of one optimizer's calls. The hooks of an outermost one set `inside`, and only ask where that says that they may not be such."""
 
     def __init__(self) -> None:
-        self._inside = False
-        self._deeper = 0
+        self.inside = False
+        """Whether a call has begun, and none has ended since."""
+        self.deeper = 0
+        """How many calls have begun inside it."""
 
-    def enter(self, optimizer: Optimizer) -> bool:
-        """A call's hooks before it run. Whether it is an outermost one."""
-        if self._inside and _is_nested(optimizer):
-            self._deeper += 1
-            return False
-        self._inside, self._deeper = True, 0  # a call that has raised is never left
-        return True
+    def is_inner(self, optimizer: Optimizer) -> bool:
+        """Asked by the hook before a call, `inside` one: whether that is still going on."""
+        if _is_nested(optimizer):
+            self.deeper += 1
+            return True
+        self.deeper = 0  # a call that has raised never ends
+        return False
 
-    def leave(self) -> bool:
-        """A call's hooks after it run. Whether it was an outermost one."""
-        if self._deeper:
-            self._deeper -= 1
-            return False
-        self._inside = False
-        return True
+    def leaves_inner(self) -> bool:
+        """Asked by the hook after a call: whether it was one inside another."""
+        if self.deeper:
+            self.deeper -= 1
+            return True
+        return False
 
 
 def _is_nested(optimizer: Optimizer) -> bool:
     """Whether torch's wrapper, which has called a hook of ours, is on the stack a second time for the same optimizer."""
-    wrapper = sys._getframe(3)  # past `enter` and the hook that asks
+    wrapper = sys._getframe(3)  # past `is_inner` and the hook that asks it
     outer = wrapper.f_back
     while outer is not None:
         if outer.f_code is wrapper.f_code and outer.f_locals.get("self") is optimizer:

@@ -35,9 +35,8 @@ SCRIPTING = "create_script_module"
 class Listener(Protocol):
     """Told of what happens to gradients; must not raise."""
 
-    @property
-    def listens(self) -> bool:
-        """Whether it wants to hear of clipping now."""
+    listens: bool
+    """Whether it wants to hear of clipping now."""
 
     def clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
         """These are about to be clipped, or their norm has been taken; `known`: by that, each one's own."""
@@ -104,11 +103,12 @@ def _unwrap() -> None:
 def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(grouping)
     def group(tensors: Sequence[Sequence[Tensor]], *args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_dynamo_compiling():
             return grouping(tensors, *args, **kwargs)
-        heard = _heard.get(get_ident())
+        heard = _heard.get(get_ident()) if _heard else None
         if heard is None:
-            _tell_of_clipping(tensors[0], None)
+            if _anyone_listens():
+                _tell_of_clipping(tensors[0], None)
             return grouping(tensors, *args, **kwargs)
         groups = grouping(tensors, *args, **kwargs)
         heard.gradients, heard.shape = tensors[0], (len(tensors[0]),) if len(groups) == 1 else None
@@ -120,7 +120,7 @@ def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
 def _told_with_norms(total: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(total)
     def take_total(*args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling() or not _listening():
+        if torch.compiler.is_dynamo_compiling() or not _anyone_listens():
             return total(*args, **kwargs)
         heard = _heard[get_ident()] = _Heard()
         _listen_in()
@@ -150,13 +150,17 @@ def _overhearing(*args: Any, **kwargs: Any) -> Tensor:
     return _norm(*args, **kwargs)
 
 
-def _listening() -> list[Listener]:
-    """Those that want to hear of clipping now."""
-    return [listener for reference in _listeners if (listener := reference()) is not None and listener.listens]
+def _anyone_listens() -> bool:
+    """Whether anyone wants to hear of clipping now."""
+    for reference in _listeners:  # by hand: a comprehension would be one call more
+        listener = reference()
+        if listener is not None and listener.listens:
+            return True
+    return False
 
 
 def _tell_of_clipping(gradients: Sequence[Tensor], known: Known | None) -> None:
-    for listener in _listening():
+    for listener in [listener for reference in _listeners if (listener := reference()) is not None and listener.listens]:
         listener.clipping(gradients, known)
 
 

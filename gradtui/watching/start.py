@@ -46,10 +46,11 @@ def watch(
     takes at most `share` of the time: frames come as seldom as that needs, and where the norms of every step alone cost more than half
     of it, they are taken on every second, third … step. Two things win over `share`, so that there is always something to see: the
     first frames come at once, and then one at least every five seconds; and the hooks on the optimizer cannot be left out, which is
-    about 1% where a step takes 3 ms of one CPU core, and more where it takes less. The share that results is recorded with every frame
+    about 1% where a step takes 1 ms of one CPU core, and more where it takes less. The share that results is recorded with every frame
     (`watch_share`): of the time that the steps since the last frame took, pauses of the loop left out, the part that passed in calls
-    of the watching, on the host's clock. With `every`, no step's norms are left out, and `share` is not looked at. (Where a loop clips, on
-    a CPU, its own norms are taken, in float32: one below 1e-12 is then measured on every eighth step only.)
+    of the watching, and by which a frame's steps are longer than others beside that, on the host's clock. With `every`, no step's norms are
+    left out, and `share` is not looked at. (Where a loop clips, on a CPU, its own norms are taken, in float32: one below 1e-12 is then
+    measured on every eighth step only.)
 
     With `control`, viewers may also change the loop: scale the learning rate, clip, freeze a layer, exchange activation modules,
     pause, take single steps, save a checkpoint into the run directory. All of it is recorded, and undone by setting it back. Without,

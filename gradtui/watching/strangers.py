@@ -24,31 +24,35 @@ class Strangers:
     """Other optimizers of what `optimizers` train; `tell` is called once, with a sentence about the first that is sure."""
 
     def __init__(self, optimizers: Sequence[Optimizer], tell: Callable[[str], None]) -> None:
-        self._own = {id(optimizer) for optimizer in optimizers}
         self._names = spoken(optimizers)
         self._parameters = {id(parameter) for optimizer in optimizers for parameter in parameters_of(optimizer)}
         self._tell = tell
-        self._steps = 0
-        """Of strangers, since one of ours."""
         self._told = False
+        own = {id(optimizer) for optimizer in optimizers}
         known = weakref.ref(self)  # torch keeps the hook, and must not keep a network that nobody trains any more
+        steps = 0  # of strangers, since one of ours
 
         def after(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if (strangers := known()) is not None and not torch.compiler.is_compiling():
-                strangers._after(optimizer)
+            nonlocal steps
+            if torch.compiler.is_dynamo_compiling():
+                return
+            if id(optimizer) in own:
+                steps = 0
+            elif (strangers := known()) is not None and strangers._concerns(optimizer):
+                steps += 1
+                if steps == _SURE:
+                    strangers._hear(optimizer)
 
         # Not by a method: of what is collected in a cycle, torch's handles no longer know what they are handles of.
         self.leave = weakref.finalize(self, register_optimizer_step_post_hook(after).remove)
         """Take the hook away."""
 
-    def _after(self, optimizer: Optimizer) -> None:
-        if id(optimizer) in self._own:
-            self._steps = 0
-        elif not self._told and any(id(parameter) in self._parameters for parameter in parameters_of(optimizer)):
-            self._steps += 1
-            if self._steps == _SURE:
-                self._told = True
-                self._tell(self._about(optimizer))
+    def _concerns(self, optimizer: Optimizer) -> bool:
+        return not self._told and any(id(parameter) in self._parameters for parameter in parameters_of(optimizer))
+
+    def _hear(self, optimizer: Optimizer) -> None:
+        self._told = True
+        self._tell(self._about(optimizer))
 
     def _about(self, optimizer: Optimizer) -> str:
         return (
