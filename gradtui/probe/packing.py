@@ -22,8 +22,8 @@ Found = TypeVar("Found")
 
 WIDTH = 64
 """Entries of a short row."""
-BLOCK = 65_536
-"""Entries of a block: 256 kB in float32."""
+BLOCK = 81_920
+"""Entries of a block: 320 kB in float32."""
 
 
 @dataclass(frozen=True)

@@ -146,10 +146,16 @@ class Clock:
         if self._resting and (self._clipping.only() if self._measured else self._steps < self._norms_due):
             return None
         self._thread = get_ident()
-        closure = kwargs.get("closure") or next(iter(args[1:]), None)
-        if not callable(closure):
-            self._watcher.guard(self._measure_again if self._resting else self._begin_and_measure)
-            return None
+        if kwargs or len(args) > 1:
+            closure = kwargs.get("closure") or next(iter(args[1:]), None)
+            if callable(closure):
+                return self._with_closure(closure, optimizer, args, kwargs)
+        self._watcher.guard(self._begin_and_measure if not self._resting else self._measure_again if self._measured else self._take_norms)
+        return None
+
+    def _with_closure(
+        self, closure: Callable[[], Any], optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         self._watcher.guard(self._watcher.step_begins, optimizer)
         watched = self._measured_once(closure)
         if "closure" in kwargs:

@@ -79,7 +79,10 @@ class Meter:
 
     def spend_rest(self, since: float, accounted: float) -> None:
         """Count what of the time from `since` until now has not been accounted for; `accounted`: what was, at `since`."""
-        self.add(max(0.0, self.now() - since - (self.accounted - accounted)))
+        seconds = self.now() - since - (self.accounted - accounted)
+        if seconds > 0:
+            self.accounted += seconds
+            self.estimate(seconds)
 
     def leave_out(self, since: float, accounted: float) -> None:
         """The loop is held up on purpose: of the time from `since` until now nothing more is counted."""
