@@ -50,7 +50,7 @@ class Meter:
         self._felt: deque[float] = deque(maxlen=_FELT)
         """By how much a frame's step and the next one were longer than others, over what was counted of the frame."""
         self._frame_from, self._feels = self._stepped_at, False
-        """When the last frame's step began, and whether the step after it is not over."""
+        """When the step began before which the last frame was begun, and whether the frame's own is over, and the one after it is not."""
         self.in_frame = False
         """Whether what is spent now is a frame's; otherwise it is every step's."""
         self.accounted = 0.0
@@ -86,7 +86,9 @@ class Meter:
 
     def leave_out(self, since: float, accounted: float) -> None:
         """The loop is held up on purpose: of the time from `since` until now nothing more is counted."""
-        self.accounted = accounted + self.now() - since
+        held = self.now() - since
+        self.accounted = accounted + held
+        self._frame_from += held
 
     def add(self, seconds: float) -> None:
         """Count time that was measured elsewhere."""
@@ -109,6 +111,7 @@ class Meter:
         interval, self._stepped_at = (now - self._stepped_at) / steps, now
         self._steps_since_frame += steps
         if framed:
+            self._feels = True
             return
         if self._feels:
             self._feel(now)
@@ -149,7 +152,7 @@ class Meter:
     def begin_frame(self) -> float:
         """A frame begins; returns the share of the steps' time that the loop has lost from the last one until now."""
         self._frames += 1
-        self._frame_from, self._feels = self._stepped_at, True
+        self._frame_from, self._feels = self._stepped_at, False
         return self._start_over(self.now())
 
     def forgive(self) -> None:

@@ -18,6 +18,8 @@ class Simulation:
         self.time = 0.0
         self.pause = 0.0
         """Seconds that the loop does something else, after every hundred steps."""
+        self.held = 0.0
+        """Seconds that it is held up on purpose after every frame."""
         self.shares: list[float] = []
         self.meter = Meter(share, 1 / rate, lambda: self.time)
         self.norms, self.frame, self.hooks = norms, frame, hooks
@@ -53,6 +55,10 @@ class Simulation:
                 self._pay(self.frame)
                 self.meter.in_frame = False
             self.meter.step_taken(norms, taken, framed)
+            if framed:
+                started = self.time
+                self.time += self.held
+                self.meter.leave_out(started, self.meter.accounted)
             if due := self.meter.may_look(self.time):
                 self.shares.append(self.meter.begin_frame())
                 self.frames.append(self.time)
@@ -87,6 +93,38 @@ def test_a_pause_after_a_frame_is_not_the_frames() -> None:
     simulation.pause = 4.0
     simulation.run(30_000)
     assert simulation.meter.spent == pytest.approx(simulation.spent, rel=0.05)
+
+
+def test_a_loop_held_up_after_a_frame_is_not_the_frames() -> None:
+    simulation = Simulation(0.01, 10, 0.00002, 0.020)
+    simulation.held = 1.0
+    simulation.run(30_000)
+    assert simulation.meter.spent == pytest.approx(simulation.spent, rel=0.01)
+
+
+def test_of_a_frame_that_waits_for_its_step_the_steps_until_then_are_no_part() -> None:
+    """One optimizer steps on while the frame waits for the other: what they take is what steps take. Neither is a pause after one frame."""
+    time = [0.0]
+    meter = Meter(0.5, 0.1, lambda: time[0])
+
+    def step(seconds: float = 0.01, framed: bool = False) -> None:
+        time[0] += seconds
+        meter.step_taken(0.0, 1, framed)
+
+    for _ in range(64):
+        step()
+    for frame in range(5):
+        meter.begin_frame()
+        meter.in_frame = True
+        meter.add(0.001)
+        step(0.011)
+        for _ in range(9):
+            step()
+        meter.add(0.003)
+        meter.in_frame = False
+        step(0.0135, framed=True)
+        step(0.0105 if frame != 2 else 5.0)
+    assert meter.spent == pytest.approx(5 * 0.005)
 
 
 def test_while_the_loop_does_something_else_nothing_is_saved_up() -> None:
