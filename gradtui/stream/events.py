@@ -8,6 +8,7 @@ Schema 1 is a union tagged by `type`. Python's own JSON writes `NaN` and `Infini
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -187,14 +188,22 @@ _encoder = msgspec.json.Encoder()
 # strict=False is what turns the strings "nan" and "inf" back into floats.
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event, strict=False)
 
+_CONTROLS = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
+"""Those that JSON lets through and terminals obey: U+009B opens an escape sequence. Where JSON has one, it is part of a string."""
+
 
 def encode(event: object) -> bytes:
     """The event, or what else msgspec knows, as one line of JSON, newline included. Never raises for what a float or a text may hold."""
     fields = spell_nonfinite(msgspec.to_builtins(event))
     try:
-        return _encoder.encode(fields) + b"\n"
+        line = _encoder.encode(fields)
     except UnicodeEncodeError:  # a path or a print whose bytes were not UTF-8: no reason to stop a training
-        return _encoder.encode(_spell_surrogates(fields)) + b"\n"
+        line = _encoder.encode(_spell_surrogates(fields))
+    return _CONTROLS.sub(_escaped, line) + b"\n"
+
+
+def _escaped(control: re.Match[bytes]) -> bytes:
+    return b"\\u00%02x" % control[0][-1]
 
 
 def decode(line: bytes) -> Event:

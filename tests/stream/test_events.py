@@ -51,3 +51,13 @@ def test_text_that_utf8_cannot_say_is_spelled_out(text: Any) -> None:
     """Paths from a shell may hold any byte; one of them must not stop a training."""
     event = Log(text=text) if isinstance(text, str) else Frame(step=0, time=0.0, metrics={"\udcff": 1.0})
     assert "\\udcff" in str(strict(encode(event)))
+
+
+def test_no_line_holds_what_a_terminal_takes_for_an_escape_sequence() -> None:
+    """Somebody's prints reach a terminal by `--json` and by `cat`; U+009B is the beginning of one as much as ESC [ is."""
+    text = "".join(map(chr, range(256))) + "é€𝛿"
+    line = encode(Log(text=text))
+    printed = line.decode().removesuffix("\n")
+    assert not [character for character in printed if ord(character) < 32 or 127 <= ord(character) < 160]
+    assert "é€𝛿" in printed, "what is harmless stays readable"
+    assert decode(line) == Log(text=text)
