@@ -15,6 +15,7 @@ from gradtui.watching.clock import Clock
 from gradtui.watching.frames import Draft
 from gradtui.watching.lifetime import complain
 from gradtui.watching.ranks import Ranks, Share
+from gradtui.watching.sight import Sight
 
 _LAST_WORDS = 3.0
 """Seconds that rank 0 waits at the end for the other ranks: for their shares of the last frame, and for their goodbyes."""
@@ -38,6 +39,7 @@ class Recorder:
         """In which step the loop logged last."""
         self._refused: set[str] = set()
         """Names under which something was logged that is no number."""
+        self._sight = Sight()
         self._silent: set[int] = set()
         self._heard: dict[int, int] = {}
         """Of which step every other rank's newest share is."""
@@ -103,14 +105,19 @@ class Recorder:
             if self._ranks is not None and self._ranks.rank > 0:
                 self._ranks.publish(draft.step, draft.share)
             elif self._ranks is None:
-                self.record(frames.finish(draft, draft.share, clocks))
+                self._record_frame(frames.finish(draft, draft.share, clocks))
             elif wait or len(self._drafts) > 1 or self._ranks.complete(draft.step):
-                self.record(self._joined(self._ranks, draft, draft.share, clocks, rows))
+                self._record_frame(self._joined(self._ranks, draft, draft.share, clocks, rows))
             else:
                 return
             self._drafts.pop(0)
             if self._directory is not None and not self._directory.events.exists():
                 raise FileNotFoundError(f"{self._directory.path}: the run directory is gone")
+
+    def _record_frame(self, frame: Frame) -> None:
+        self.record(frame)
+        if lost := self._sight.lost(frame):
+            self.record(Log(text=lost))
 
     def take_last_values(self) -> dict[str, float]:
         """What was logged after the last frame."""

@@ -253,6 +253,24 @@ def test_of_a_compiled_model_are_exact_and_delta_is_said_to_be_off(tmp_path: Pat
         assert all(frame.delta_rms == [] for frame in recording.frames)
 
 
+def test_of_a_model_compiled_while_it_trains_are_exact_and_delta_is_said_to_be_gone(tmp_path: Path) -> None:
+    model, expected = mlp(), []
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
+        for step in range(12):
+            if step == 4:
+                model.compile(backend="eager")
+            optimizer.zero_grad()
+            model(torch.randn(16, 6)).square().mean().backward()
+            expected.append(gradient_norms(model, LINEARS))
+            optimizer.step()
+    recording = check(tmp_path, expected)
+    assert None not in recording.frames[3].delta_rms
+    texts = [text for event in recording.events if "compiled" in (text := getattr(event, "text", ""))]
+    assert len(texts) == 1
+    assert "since step 3 " in texts[0]
+
+
 def test_of_every_kind_of_parameter(tmp_path: Path) -> None:
     torch.manual_seed(0)
 
