@@ -63,8 +63,8 @@ class Clock:
         """Places of the rows that its optimizer updates: the others' gradients are no part of what it gets, and nothing zeroes them."""
         self._watcher = watcher
         self._nesting = Nesting()
-        self._thread = get_ident()
-        """Which one trains: what others clip is theirs, and their gradients come and go while one looks at them."""
+        self._thread: int | None = None
+        """Which one trains, once it has: what others clip is theirs, and their gradients come and go while one looks at them."""
         self._resting = False
         """Whether nothing is wanted of the next step but its norms, if they are due."""
         self.listens = True
@@ -190,7 +190,7 @@ class Clock:
     # -- what other parts of the loop do ----------------------------------------------------------------------------
 
     def clipping(self, gradients: Sequence[Tensor], known: Known | None) -> None:
-        if self._thread == get_ident() and not self._clipping.knows(gradients):
+        if self._thread in (None, get_ident()) and not self._clipping.knows(gradients):
             self._watcher.guard(self._before_clipping, gradients, known)
 
     def scaler_stepping(self, scaler: torch.amp.GradScaler, optimizer: Optimizer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -122,6 +123,25 @@ def test_before_and_after_the_loop_clips_them(tmp_path: Path, how: str) -> None:
         assert frame.clipped_norm is not None
         assert frame.total_norm is not None
         assert frame.clipped_norm < frame.total_norm
+
+
+def test_before_they_are_clipped_in_a_thread_that_did_not_begin_the_watching(tmp_path: Path) -> None:
+    model, before = mlp(), []
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+
+    def train() -> None:
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            (10 * model(torch.randn(16, 6)).square().mean()).backward()
+            before.append(gradient_norms(model, LINEARS))
+            clip_grad_norm_(model.parameters(), 0.01)
+            optimizer.step()
+
+    with gradtui.watch(model, optimizer, run_dir=tmp_path, every=1):
+        thread = Thread(target=train)
+        thread.start()
+        thread.join()
+    check(tmp_path, before)
 
 
 def test_each_part_of_a_model_clipped_by_itself(tmp_path: Path) -> None:
