@@ -143,10 +143,14 @@ def _judge(watch: Watch, fail_on: Sequence[str], steps: Script) -> int:
     refused: what was asked for was not what was trained."""
     asked = script.CODES if "any" in fail_on else fail_on
     found = [edge for edge in watch.edges if edge.state == "opened" and edge.code in asked]
-    few = [rule for rule in unjudged(watch.state) if rule.why == "too-few" and rule.code in asked and rule.code not in watch.seen]
-    if few:
+    silent = [rule for rule in unjudged(watch.state) if rule.code in asked and rule.code not in watch.seen]
+    if few := [rule for rule in silent if rule.why == "too-few"]:
         seen = too_few(watch.state.frames, watch.state.steps)
         exits.complain(f"{seen} to judge {', '.join(map(needs, few))}: that it was not open says nothing")
+    if blind := [rule.code for rule in silent if rule.why == "not-measured" and rule.code in fail_on]:
+        exits.complain(
+            f"no frame held what {', '.join(blind)} {'are' if len(blind) > 1 else 'is'} judged by: that it was not open says nothing"
+        )
     reasons = [f"{edge.code} was open from step {edge.step}: {edge.evidence.sentence}" for edge in found]
     reasons += watch.refused
     frame = watch.state.frame

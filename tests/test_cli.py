@@ -384,6 +384,16 @@ def test_a_warning_that_could_not_be_judged_is_named(state: Path) -> None:
     assert "too few" not in result.stderr
 
 
+def test_a_warning_of_what_is_never_measured_is_named_where_it_was_asked_for(state: Path) -> None:
+    """A critic's loss is no measure of progress: nobody can say that it diverges."""
+    flags = ["--headless", "--steps", "60", "--device", "cpu", "--fail-on"]
+    result = gradtui(state, "run", "wgan", *flags, "divergence")
+    assert result.returncode == 0
+    said = "gradtui: no frame held what divergence is judged by: that it was not open says nothing"
+    assert result.stderr.splitlines()[1:] == [said]
+    assert "is judged by" not in gradtui(state, "run", "wgan", *flags, "any").stderr
+
+
 def test_a_setting_that_cures_it_exits_0_and_the_text_sums_up(state: Path, tmp_path: Path) -> None:
     flags: list[str | Path] = [
         "--headless",
