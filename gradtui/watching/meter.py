@@ -29,8 +29,7 @@ _REST, _LATE = 16, 0.25
 _FELT, _FELT_MOST = 16, 2.0
 """Frames whose median is what one takes from the loop, beside what was counted of it; and how much more that is at most."""
 _AIM = 0.85
-"""Of the share that is allowed. The rest is for what is dearer than expected, and for what nobody can measure: taken is up to a tenth more
-than is counted (benchmarks/README.md)."""
+"""Of the share that is allowed. The rest is for what is dearer than expected, and for what nobody can measure (benchmarks/README.md)."""
 _PATIENCE = 5.0
 """Seconds after which a frame comes whatever it costs."""
 
