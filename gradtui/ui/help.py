@@ -125,13 +125,13 @@ class TextScreen(ModalScreen[None]):
         self.show(self._text)
 
     def show(self, text: Text) -> None:
-        """Another text, or the numbers of a newer frame."""
+        """Another text, or the numbers of a newer frame, which may come before there is anything to show them on."""
         self._text = text
         width = min(DIALOG, self.app.size.width) - FRAME
         for id, rows in (("#title", headed(self._heading, width)), ("#content", text(width))):
-            lines = self.query_one(id, Lines)
-            lines.styles.height = len(rows)
-            lines.put(rows)
+            for lines in self.query(id).results(Lines):
+                lines.styles.height = len(rows)
+                lines.put(rows)
 
     def action_scroll(self, by: int) -> None:
         self.query_one("#text").scroll_relative(y=by, animate=False)

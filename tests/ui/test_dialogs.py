@@ -8,7 +8,7 @@ import pytest
 
 from gradtui.stream.events import Event
 from gradtui.ui import detail, leave, theory
-from gradtui.ui.help import DIALOG, FRAME, SIGNS, beside, headed
+from gradtui.ui.help import DIALOG, FRAME, SIGNS, TextScreen, beside, headed
 from gradtui.ui.leave import LeaveScreen
 from gradtui.ui.lines import Lines, Row, text_of
 from gradtui.ui.scale import number
@@ -87,3 +87,12 @@ async def test_a_dialog_is_laid_out_anew_when_the_terminal_changes(tmp_path: Pat
             assert cut(s) == []
             await s.press("escape")
         assert not isinstance(s.app.screen, LeaveScreen)
+
+
+async def test_numbers_that_come_before_a_dialog_is_laid_out_are_those_it_shows(tmp_path: Path) -> None:
+    async with showing(tmp_path, OPENING, size=(80, 24), process=Process()) as s:
+        screen = TextScreen("0", lambda width: [(("older", ""),)])
+        s.app.push_screen(screen)
+        screen.show(lambda width: [(("newer", ""),)])
+        await s.pilot.pause()
+        assert text_of(screen.query_one("#content", Lines).row(0)).strip() == "newer"
