@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -202,3 +203,26 @@ def test_a_recording_that_is_removed_meanwhile_is_no_success(tmp_path: Path, run
     shutil.rmtree(run)
     viewer.communicate()
     assert viewer.returncode == 3
+
+
+HANGING = """
+import ctypes, sys, threading, time
+from pathlib import Path
+from gradtui.lab.trainer import Lifeline
+from gradtui.stream.writer import EventWriter
+stopping = threading.Event()
+Lifeline(stopping, EventWriter(Path(sys.argv[1])))
+stopping.wait()
+time.sleep(0.5)
+ctypes.PyDLL(None).sleep(1000)  # with Python's lock
+"""
+
+
+def test_a_trainer_that_hangs_with_pythons_lock_ends_with_its_viewer(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", HANGING, str(tmp_path / "events.jsonl")], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        wait_for(lambda: process.poll() is not None, "its end")
+    finally:
+        process.kill()

@@ -11,6 +11,7 @@ lifeline is watched before torch is imported, so that a viewer killed in its fir
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import io
 import os
 import signal
@@ -61,6 +62,8 @@ class Lifeline:
             pass
         if not self._detached:
             self._stopping.set()
+            # By a thread of C's: where the others hang, at the interpreter's own end say, this one could hang with them.
+            faulthandler.dump_traceback_later(2 * GRACE, exit=True, file=2)
             time.sleep(GRACE)
             if self._writer.empty:
                 self._writer.append(End(reason="stopped", step=-1))
