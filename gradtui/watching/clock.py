@@ -178,7 +178,10 @@ class Clock:
 
     def _after(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nesting = self._nesting
-        if torch.compiler.is_dynamo_compiling() or (nesting.deeper and nesting.leaves_inner()):
+        if torch.compiler.is_dynamo_compiling():
+            return
+        if nesting.deeper:
+            nesting.deeper -= 1
             return
         nesting.inside = False
         if self._resting and self._steps + 1 < self._wakes_at:

@@ -80,8 +80,7 @@ class Meter:
         """Count what of the time from `since` until now has not been accounted for; `accounted`: what was, at `since`."""
         seconds = self.now() - since - (self.accounted - accounted)
         if seconds > 0:
-            self.accounted += seconds
-            self.estimate(seconds)
+            self.add(seconds)
 
     def leave_out(self, since: float, accounted: float) -> None:
         """The loop is held up on purpose: of the time from `since` until now nothing more is counted."""

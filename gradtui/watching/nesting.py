@@ -18,7 +18,7 @@ class Nesting:
         self.inside = False
         """Whether a call has begun, and none has ended since."""
         self.deeper = 0
-        """How many calls have begun inside it."""
+        """How many calls have begun inside it; the hook after one of them counts it out."""
 
     def is_inner(self, optimizer: Optimizer) -> bool:
         """Asked by the hook before a call, `inside` one: whether that is still going on."""
@@ -26,13 +26,6 @@ class Nesting:
             self.deeper += 1
             return True
         self.deeper = 0  # a call that has raised never ends
-        return False
-
-    def leaves_inner(self) -> bool:
-        """Asked by the hook after a call: whether it was one inside another."""
-        if self.deeper:
-            self.deeper -= 1
-            return True
         return False
 
 

@@ -107,8 +107,7 @@ def _told_of_clipping(grouping: Callable[..., Any]) -> Callable[..., Any]:
             return grouping(tensors, *args, **kwargs)
         heard = _heard.get(get_ident()) if _heard else None
         if heard is None:
-            if _anyone_listens():
-                _tell_of_clipping(tensors[0], None)
+            _tell_of_clipping(tensors[0], None)
             return grouping(tensors, *args, **kwargs)
         groups = grouping(tensors, *args, **kwargs)
         heard.gradients, heard.shape = tensors[0], (len(tensors[0]),) if len(groups) == 1 else None
@@ -160,8 +159,9 @@ def _anyone_listens() -> bool:
 
 
 def _tell_of_clipping(gradients: Sequence[Tensor], known: Known | None) -> None:
-    for listener in [listener for reference in _listeners if (listener := reference()) is not None and listener.listens]:
-        listener.clipping(gradients, known)
+    for reference in tuple(_listeners):
+        if (listener := reference()) is not None and listener.listens:
+            listener.clipping(gradients, known)
 
 
 def _told_of_steps(step: Callable[..., Any]) -> Callable[..., Any]:
